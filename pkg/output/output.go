@@ -11,7 +11,6 @@
 package output
 
 import (
-	"errors"
 	"io"
 	"strings"
 
@@ -102,7 +101,8 @@ type Field[T any] struct {
 	Header string         // column header; empty: Name in upper case
 	Label  string         // label in the details form; empty: Name
 	Value  func(T) string // the full value
-	Cell   func(T) string // what the table shows instead of Value; nil: Value
+	Cell   func(T) string // what table and wide show instead of Value; nil: Value
+	Detail func(T) string // what the details form shows instead of Value; nil: Value
 	Tone   func(T) Tone   // nil: Plain
 	Where  Where          // forms that have it; zero: Everywhere
 	Flex   bool           // free text: may be shortened in the table
@@ -132,55 +132,3 @@ type Options struct {
 
 // DefaultRowLimit is where a table on a terminal stops. Pipes and files are never cut.
 const DefaultRowLimit = 500
-
-// ErrClosed says that the reader of the output is gone, as after `| head`: a
-// normal end.
-var ErrClosed = errors.New("the reader of the output is gone")
-
-// Writer prints values of one noun. It is not safe for concurrent use.
-type Writer[T any] struct {
-	noun  Noun[T]
-	opt   Options
-	count int
-	form  form[T]
-}
-
-// form is one way to print; each is in a file of its own.
-type form[T any] interface {
-	write(v T) error
-	flush() error // at the end of a batch
-	close() error
-}
-
-// NewWriter makes a Writer. Nothing is printed before the first Write or Close.
-func NewWriter[T any](n Noun[T], o Options) *Writer[T] {
-	return &Writer[T]{noun: n, opt: o}
-}
-
-// Write prints values, a page at a time: forms that stream have them out when
-// it returns. A reader that is gone is ErrClosed.
-func (w *Writer[T]) Write(values ...T) error { return nil }
-
-// Close prints what is still held back: a table, the end of an array. It does
-// not close Out.
-func (w *Writer[T]) Close() error { return nil }
-
-// Count is the number of values written.
-func (w *Writer[T]) Count() int { return w.count }
-
-// Truncated says whether the table stopped at RowLimit; the caller says so on
-// stderr.
-func (w *Writer[T]) Truncated() bool { return false }
-
-// Line is one line of the details form.
-type Line struct {
-	Label, Value string
-	Tone         Tone
-}
-
-// Details prints aligned "label: value" lines in the order given; lines
-// without a value are left out.
-func Details(out io.Writer, color bool, lines []Line) error { return nil }
-
-// Escape makes text safe for a terminal and for line-based forms.
-func Escape(s string) string { return s }
