@@ -1,0 +1,67 @@
+// Package signer opens officer keys: one door, Open, for PEM and DER files
+// and PKCS#12 files (rooms pemfile and pkcs12), and for PKCS#11 URIs, which
+// this build recognises and refuses.
+//
+// It decides which certificate belongs to the key, orders the chain, and asks
+// for a password only when a file wants one. A secret is tried once, on the
+// one file it was meant for, and never shows in a message.
+package signer
+
+import (
+	"context"
+	"crypto"
+	"crypto/tls"
+	"crypto/x509"
+	"time"
+
+	"github.com/cmctl/cmctl/pkg/exit"
+	"github.com/cmctl/cmctl/pkg/pki"
+)
+
+// Ref names a key and its certificate: files, or a PKCS#11 URI. A missing
+// half comes from the same file as the other.
+type Ref struct {
+	Cert string
+	Key  string
+}
+
+// Identity is an open key with its certificates.
+type Identity struct {
+	Key      crypto.Signer
+	Leaf     *x509.Certificate
+	Chain    []*x509.Certificate // above Leaf, its issuer first; may be empty
+	Warnings []string            // for the officer, once
+}
+
+// Open opens the key and finds its certificate. Every error is one of the
+// officer's key (exit.Key), except what secrets.Ask returns, which is passed
+// on as it is.
+func Open(ctx context.Context, ref Ref, secrets Secrets) (*Identity, error) {
+	return open(ctx, ref, secrets)
+}
+
+// CheckTime is an error when the certificate is expired or not yet valid at
+// now.
+func (id *Identity) CheckTime(now time.Time) error {
+	const hint = "check the clock of this computer, or use another certificate"
+	switch c := id.Leaf; {
+	case now.Before(c.NotBefore):
+		return exit.New(exit.Key, hint, "the certificate of %s is not valid before %s", pki.DN(c.RawSubject), pki.FormatTime(c.NotBefore))
+	case now.After(c.NotAfter):
+		return exit.New(exit.Key, hint, "the certificate of %s expired on %s", pki.DN(c.RawSubject), pki.FormatTime(c.NotAfter))
+	}
+	return nil
+}
+
+// TLSCertificate is the identity as crypto/tls takes it.
+func (id *Identity) TLSCertificate() tls.Certificate {
+	c := tls.Certificate{Certificate: [][]byte{id.Leaf.Raw}, PrivateKey: id.Key, Leaf: id.Leaf}
+	for _, ca := range id.Chain {
+		c.Certificate = append(c.Certificate, ca.Raw)
+	}
+	return c
+}
+
+// Close gives up what the key holds: nothing for a file, the session of a
+// token.
+func (id *Identity) Close() error { return nil }
