@@ -19,9 +19,12 @@ import java.security.cert.X509Certificate;
 import java.util.Arrays;
 import java.util.Collection;
 import java.util.Set;
+import org.bouncycastle.asn1.ASN1Encodable;
 import org.bouncycastle.asn1.ASN1Encoding;
 import org.bouncycastle.asn1.ASN1Primitive;
+import org.bouncycastle.asn1.DERSet;
 import org.bouncycastle.asn1.cms.CMSAttributes;
+import org.bouncycastle.asn1.cms.SignedData;
 import org.bouncycastle.cert.X509CertificateHolder;
 import org.bouncycastle.cert.jcajce.JcaCertStoreBuilder;
 import org.bouncycastle.cert.jcajce.JcaX509CertificateConverter;
@@ -56,6 +59,11 @@ public class Verify {
         demand(Arrays.equals(signed, again), "not DER: encoding it again gives other bytes");
 
         CMSSignedData cms = new CMSSignedData(signed);
+        ASN1Encodable[] set = SignedData.getInstance(cms.toASN1Structure().getContent()).getCertificates().toArray();
+        ASN1Encodable[] sorted = new DERSet(set).toArray(); // BouncyCastle keeps the order of a set behind a tag, so look
+        for (int i = 0; i < set.length; i++) {
+            demand(set[i].equals(sorted[i]), "not DER: the certificates are not sorted");
+        }
         demand(cms.getSignedContent() != null, "the content is not inside");
         demand(Arrays.equals(content, (byte[]) cms.getSignedContent().getContent()), "another content than the one given");
 
