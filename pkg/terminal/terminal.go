@@ -44,6 +44,9 @@ type Question struct {
 
 // Prompter asks the officer.
 type Prompter interface {
+	// Check is the error that asking would end with where nobody can be asked,
+	// to be had before any work is done.
+	Check(q Question) error
 	// Confirm asks yes or no; the default is no.
 	Confirm(ctx context.Context, q Question) (bool, error)
 	// TypeNumber asks for a number to be typed and says whether want was.
@@ -61,6 +64,7 @@ type prompter struct {
 	noInput bool
 }
 
+func (p prompter) Check(Question) error                                    { return nil }
 func (p prompter) Confirm(context.Context, Question) (bool, error)         { return false, nil }
 func (p prompter) TypeNumber(context.Context, Question, int) (bool, error) { return false, nil }
 func (p prompter) Secret(context.Context, Question) ([]byte, error)        { return nil, nil }
