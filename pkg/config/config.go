@@ -1,138 +1,102 @@
 // Package config holds the officer's contexts and settings: the file, strictly
-// read and atomically written; the registry of CMCTL_* variables; and the one
-// place that decides which of flag, variable, context and default counts, with
-// the origin of each value, so that messages can say where it came from.
+// read and atomically written; the registry of the variables that cmctl reads;
+// and the one place that decides which of flag, variable, context and default
+// counts, with the origin of each value, so that messages can name it.
 //
 // A wrong gateway or a PIN tried on the wrong card is worse than an error, so
 // unknown keys, unknown contexts and half-named key pairs are never guessed.
 package config
 
-import "time"
+import "strings"
 
 // Lookup gives the value of a name and whether it is set: a flag that was
-// given, or an environment variable.
+// given, or an environment variable. A test passes a map's.
 type Lookup func(name string) (string, bool)
 
-// Variable is an environment variable that cmctl reads.
-type Variable struct {
-	Name      string
-	Meaning   string
-	Flag      string // the flag it stands for, without dashes; empty: none
-	Sensitive bool   // the value is a secret: shown as (set)
+// setting is a value that several levels can give: its key in a context, the
+// flag and the variable over it, and what holds without any of them.
+type setting struct {
+	key      string
+	meaning  string
+	flag     bool   // there is a flag of the same name
+	variable string // variable of another name than the flag's
+	path     bool   // names a file: in a context relative to the config file
+	tag      string // type in YAML when it is no string
+	fallback string
+	check    func(string) error
 }
 
-// Variables is the registry, in the order of `cmctl help environment`.
-func Variables() []Variable { return nil }
+// settings lists the keys of a context in the order of the contract.
+func settings() []setting {
+	return []setting{
+		{key: "server", meaning: "base URL of the gateway's API, https only", flag: true, check: checkServer},
+		{key: "ca-file", meaning: "PEM file of the CAs that the gateway's certificate is checked against, instead of the system's", flag: true, path: true},
+		{key: "tls-server-name", meaning: "name expected in the gateway's certificate, instead of the host of the server", flag: true, check: checkHostName},
+		{key: "cert", meaning: "officer's certificate: a PEM or PKCS#12 file, or a pkcs11: URI", flag: true, path: true},
+		{key: "key", meaning: "officer's key: a PEM or PKCS#12 file, or a pkcs11: URI", flag: true, path: true},
+		{key: "pin-file", meaning: "file with the password or PIN of that key", flag: true, path: true},
+		{key: "sign-cert", meaning: "certificate that requests are signed with, when it is another", flag: true, path: true},
+		{key: "sign-key", meaning: "key that requests are signed with, when it is another", flag: true, path: true},
+		{key: "sign-pin-file", meaning: "file with the password or PIN of the signing key", flag: true, path: true},
+		{key: "module", meaning: "PKCS#11 module, a shared library", variable: "CMCTL_PKCS11_MODULE", path: true},
+		{key: "timeout", meaning: "time for one exchange with the gateway, " + timeoutRange, flag: true, fallback: "60s", check: checkTimeout},
+		{key: "batch", meaning: "certificates in one signed request, " + batchRange, flag: true, tag: "!!int", fallback: "100", check: checkBatch},
+		{key: "parallel", meaning: "requests under way at the same time, " + parallelRange, flag: true, tag: "!!int", fallback: "4", check: checkParallel},
+		{key: "sign-digest", meaning: "digest of signatures: sha256, sha384 or sha512", fallback: "sha256", check: checkDigest},
+		{key: "protected", meaning: "true: every write needs --yes with --expect N, and questions name the context", tag: "!!bool", fallback: "false", check: checkBool},
+	}
+}
 
-// EnvFor gives the variable for a flag ("" when there is none) and its value; an empty value is an unset one.
-func EnvFor(env Lookup, flag string) (value, variable string, ok bool) { return "", "", false }
+func settingOf(key string) (setting, bool) {
+	for _, s := range settings() {
+		if s.key == key {
+			return s, true
+		}
+	}
+	return setting{}, false
+}
 
-// Path is where the config file is: --config, CMCTL_CONFIG, $XDG_CONFIG_HOME/cmctl/config.yaml,
-// ~/.config/cmctl/config.yaml; "" when there is no home folder.
-func Path(flags, env Lookup) string { return "" }
+// env is the variable that gives the setting; "" when none does.
+func (s setting) env() string {
+	switch {
+	case s.variable != "":
+		return s.variable
+	case s.flag:
+		return variableOf(s.key)
+	}
+	return ""
+}
 
-// StateDir is the folder for state: CMCTL_STATE_DIR, $XDG_STATE_HOME/cmctl, ~/.local/state/cmctl.
-func StateDir(env Lookup) string { return "" }
+// variableOf is the name of a flag's variable.
+func variableOf(flag string) string {
+	return "CMCTL_" + strings.ToUpper(strings.ReplaceAll(flag, "-", "_"))
+}
 
 // Key is a key of a context in the file.
 type Key struct {
 	Name    string
 	Meaning string
-	Flag    string // flag that overrides it, without dashes; empty: none
+	Flag    string // the flag over it, without dashes; empty: none
 	Path    bool   // names a file
 }
 
-// Keys lists the keys of a context in the order in which they are written.
-func Keys() []Key { return nil }
-
-// File is the config file.
-type File struct {
-	Path     string
-	Current  string
-	Warnings []string
+// Keys lists the keys of a context in the order of the contract.
+func Keys() []Key {
+	var keys []Key
+	for _, s := range settings() {
+		k := Key{Name: s.key, Meaning: s.meaning, Path: s.path}
+		if s.flag {
+			k.Flag = s.key
+		}
+		keys = append(keys, k)
+	}
+	return keys
 }
 
-// Load reads a file. One that is not there is empty.
-func Load(path string) (*File, error) { return &File{Path: path}, nil }
-
-// Save writes the file: 0600, temporary name, synced, renamed; comments and order stay.
-func (f *File) Save() error { return nil }
-
-// Names lists the contexts in the order of the file.
-func (f *File) Names() []string { return nil }
-
-// Has says whether there is such a context.
-func (f *File) Has(name string) bool { return false }
-
-// Get gives a context's values as the file has them, by key; the error lists the contexts.
-func (f *File) Get(name string) (map[string]string, error) { return nil, nil }
-
-// Set sets one key of a context, making the context when it is new; an empty value takes the key
-// away. A relative path is made absolute against the working directory.
-func (f *File) Set(name, key, value string) error { return nil }
-
-// Create makes an empty context when there is none of that name.
-func (f *File) Create(name string) error { return nil }
-
-// Use makes a context the current one.
-func (f *File) Use(name string) error { return nil }
-
-// Delete removes a context; when it is the current one, there is none after.
-func (f *File) Delete(name string) error { return nil }
-
-// Rename gives a context another name; the current one stays current.
-func (f *File) Rename(from, to string) error { return nil }
-
-// Origin says where a value comes from: `--server`, `CMCTL_SERVER`, `context "prod"`, `default`.
-type Origin struct{ Name string }
-
-// String is the origin as messages show it.
-func (o Origin) String() string { return o.Name }
-
-// Secret is the one source of a password or PIN that counts for a pair. Its value never prints.
-type Secret struct {
-	Origin Origin
-	File   string // read from this file; empty: Value
-	value  string
+func keyNames() []string {
+	var names []string
+	for _, s := range settings() {
+		names = append(names, s.key)
+	}
+	return names
 }
-
-// Value is the secret itself when it came from a variable.
-func (s *Secret) Value() string { return s.value }
-
-// Pair is a certificate and its key: files or pkcs11: URIs. A missing half is
-// in the other's file or token.
-type Pair struct {
-	Cert, Key string
-	Origin    Origin
-	Secret    *Secret // nil: ask on the terminal
-}
-
-// IsZero says that no pair is named.
-func (p Pair) IsZero() bool { return p.Cert == "" && p.Key == "" }
-
-// Settings is what counts for this run.
-type Settings struct {
-	ContextName   string
-	Server        string
-	CAFile        string
-	TLSServerName string
-	TLS           Pair
-	Sign          Pair
-	Module        string
-	Timeout       time.Duration
-	Batch         int
-	Parallel      int
-	SignDigest    string // sha256, sha384 or sha512
-	Protected     bool
-
-	Notices []string // for stderr: what was ignored, what is risky
-}
-
-// Origin says where a setting came from, by its key in the file ("server", "cert", "pin-file", ...) or "context".
-func (s *Settings) Origin(name string) Origin { return Origin{} }
-
-// NeedServer is an error unless a gateway is named.
-func (s *Settings) NeedServer() error { return nil }
-
-// Resolve decides what counts: flag, variable, context, default.
-func Resolve(f *File, flags, env Lookup) (*Settings, error) { return &Settings{}, nil }
