@@ -19,8 +19,9 @@ const (
 // Hold is the revocation reason certificateHold, the one that can be undone.
 const Hold = 6
 
-// FirstID is the smallest id that Add and Seed give out; below it are the
-// sandbox's own certificates, whose ids their caller names.
+// FirstID is the smallest id that Add gives out. Below it are the few odd ones
+// that Seed makes from 9001 on, and below those the sandbox's own certificates,
+// whose ids their caller names.
 const FirstID = 10001
 
 // Cert is one certificate as the gateway knows it.

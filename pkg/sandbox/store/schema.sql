@@ -1,0 +1,50 @@
+-- Times are milliseconds since 1970 in UTC, 0 for none.
+CREATE TABLE IF NOT EXISTS issuer (
+  n  INTEGER PRIMARY KEY,
+  id TEXT NOT NULL,
+  dn TEXT NOT NULL,
+  aki TEXT NOT NULL,
+  UNIQUE (id, dn, aki)
+);
+CREATE TABLE IF NOT EXISTS crl (issuer TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS cert (
+  id             INTEGER PRIMARY KEY,
+  serial         TEXT NOT NULL,
+  issuer         INTEGER NOT NULL REFERENCES issuer,
+  subject        TEXT NOT NULL,
+  cn             TEXT NOT NULL,
+  given_name     TEXT NOT NULL,
+  surname        TEXT NOT NULL,
+  org            TEXT NOT NULL,
+  ou             TEXT NOT NULL,
+  subject_serial TEXT NOT NULL,
+  country        TEXT NOT NULL,
+  card_serial    TEXT NOT NULL,
+  type           TEXT NOT NULL,
+  not_before     INTEGER NOT NULL,
+  not_after      INTEGER NOT NULL,
+  revoked        INTEGER NOT NULL,
+  reason         INTEGER NOT NULL,
+  revoked_at     INTEGER NOT NULL,
+  publishable    INTEGER NOT NULL,
+  published_at   INTEGER NOT NULL,
+  ocsp_at        INTEGER NOT NULL,
+  field1         TEXT NOT NULL,
+  field2         TEXT NOT NULL,
+  field3         TEXT NOT NULL,
+  field4         TEXT NOT NULL,
+  field5         TEXT NOT NULL,
+  field6         TEXT NOT NULL,
+  ski            TEXT NOT NULL,
+  key_usage      TEXT NOT NULL, -- names joined by commas
+  procid         TEXT NOT NULL,
+  domain         TEXT NOT NULL,
+  locked         INTEGER NOT NULL,
+  seed           INTEGER NOT NULL
+);
+-- For CRLs. Searches need no index: see columns.go.
+CREATE INDEX IF NOT EXISTS revoked ON cert (issuer) WHERE revoked = 1;
+-- Apart from cert, so that a seeded row stays short until its bytes are made.
+CREATE TABLE IF NOT EXISTS der (id INTEGER PRIMARY KEY REFERENCES cert, der BLOB NOT NULL);
+CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS used (nonce TEXT PRIMARY KEY) WITHOUT ROWID;

@@ -1,0 +1,92 @@
+package store
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+)
+
+// Search returns a page of the certificates that match, in the order of their
+// ids, and how many match in all. Nothing found is no error. A filter that
+// cannot be read is a *BadField.
+func (s *Store) Search(ctx context.Context, q Query) (page []Cert, hits int, err error) {
+	s.mu.RLock()
+	found, hits, err := s.cols.find(&q)
+	s.mu.RUnlock()
+	if err != nil || len(found) == 0 {
+		return nil, hits, err
+	}
+	ids := make([]int64, len(found))
+	for k, e := range found {
+		ids[k] = e.id
+	}
+	list, err := json.Marshal(ids)
+	if err != nil {
+		return nil, 0, err
+	}
+	rows, err := s.reader.QueryContext(ctx, selectPage, string(list))
+	if err != nil {
+		return nil, 0, err
+	}
+	defer rows.Close()
+	page = make([]Cert, 0, len(found))
+	for rows.Next() {
+		c, err := scan(rows)
+		if err != nil {
+			return nil, 0, err
+		}
+		// Only the revocation ever changes. It is shown as it was when the rows
+		// were chosen, so that the page and its filters agree.
+		found[len(page)].restore(&c)
+		page = append(page, c)
+	}
+	if err := rows.Err(); err != nil {
+		return nil, 0, err
+	}
+	if len(page) != len(found) {
+		return nil, 0, fmt.Errorf("the store has lost %d of %d certificates", len(found)-len(page), len(found))
+	}
+	return page, hits, nil
+}
+
+// hit is a certificate that was found, and how it was revoked then.
+type hit struct {
+	id        int64
+	state     uint16
+	revokedAt int64
+}
+
+func (h hit) restore(c *Cert) {
+	c.Revoked = h.state&isRevoked != 0
+	c.Reason = int(h.state >> reasonShift)
+	c.RevokedAt = instant(h.revokedAt)
+}
+
+// find counts the rows that match and picks those of the page.
+func (c *columns) find(q *Query) (page []hit, hits int, err error) {
+	filters, err := c.filters(q)
+	if err != nil {
+		return nil, 0, err
+	}
+	first, last := max(q.Offset, 0), max(q.Offset, 0)+max(q.Limit, 0)
+	var all, buf [block]int32
+	for k := range all {
+		all[k] = int32(k)
+	}
+	for lo := 0; lo < len(c.ids); lo += block {
+		sel := buf[:copy(buf[:], all[:min(block, len(c.ids)-lo)])]
+		for _, f := range filters {
+			if sel = f(lo, sel); len(sel) == 0 {
+				break
+			}
+		}
+		if hits < last && hits+len(sel) > first {
+			for _, k := range sel[max(first-hits, 0):min(last-hits, len(sel))] {
+				at := lo + int(k)
+				page = append(page, hit{c.ids[at], c.state[at], c.times[colRevokedAt][at]})
+			}
+		}
+		hits += len(sel)
+	}
+	return page, hits, nil
+}

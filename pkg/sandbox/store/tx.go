@@ -1,0 +1,170 @@
+package store
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"maps"
+	"slices"
+	"time"
+
+	"github.com/cmctl/cmctl/pkg/sandbox/store/dn"
+)
+
+// Tx is a transaction made by Update. It changes state and checks no rules.
+type Tx struct {
+	ctx     context.Context
+	store   *Store
+	tx      *sql.Tx
+	next    int64               // id of the next certificate
+	empty   bool                // no certificate but the sandbox's own
+	issuers map[issuer]int32    // those looked up
+	crls    map[string]struct{} // issuers whose CRL changes
+	applied []func(*columns)    // what the columns learn once it is committed
+}
+
+// Update runs fn in one transaction: all that it did is kept, or, when it
+// returns an error, nothing. Inside fn use tx only, never the Store: there is
+// one writer at a time, and a store in memory has one connection.
+func (s *Store) Update(ctx context.Context, fn func(tx *Tx) error) error {
+	sqlTx, err := s.writer.BeginTx(ctx, nil)
+	if err != nil {
+		return err
+	}
+	tx := &Tx{ctx: ctx, store: s, tx: sqlTx, issuers: map[issuer]int32{}, crls: map[string]struct{}{}}
+	defer func() { _ = sqlTx.Rollback() }() // after a commit it does nothing
+	s.mu.RLock()
+	tx.next, tx.empty = s.cols.nextID(), s.cols.empty()
+	for n, i := range s.cols.issuers {
+		tx.issuers[i] = n
+	}
+	s.mu.RUnlock()
+	if err := fn(tx); err != nil {
+		return err
+	}
+	if err := tx.bumpCRLs(); err != nil {
+		return err
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if err := sqlTx.Commit(); err != nil {
+		return err
+	}
+	for _, apply := range tx.applied {
+		apply(s.cols)
+	}
+	return nil
+}
+
+func (tx *Tx) bumpCRLs() error {
+	for _, id := range slices.Sorted(maps.Keys(tx.crls)) {
+		_, err := tx.tx.ExecContext(tx.ctx, "INSERT INTO crl (issuer, number) VALUES (?, 2) ON CONFLICT DO UPDATE SET number = number + 1", id)
+		if err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Get is Store.Get with what the transaction changed so far.
+func (tx *Tx) Get(id int64) (Cert, bool, error) { return get(tx.ctx, tx.tx, id) }
+
+// Revoke marks a certificate as revoked (Hold: on hold).
+func (tx *Tx) Revoke(id int64, reason int, at time.Time) error {
+	return tx.setRevoked(id, true, reason, millis(at))
+}
+
+// Reinstate makes a certificate active again.
+func (tx *Tx) Reinstate(id int64) error { return tx.setRevoked(id, false, 0, 0) }
+
+func (tx *Tx) setRevoked(id int64, revoked bool, reason int, at int64) error {
+	if reason < 0 || reason > maxReason {
+		return fmt.Errorf("no revocation reason has number %d", reason)
+	}
+	var n int32
+	err := tx.tx.QueryRowContext(tx.ctx, "UPDATE cert SET revoked = ?, reason = ?, revoked_at = ? WHERE id = ? RETURNING issuer", revoked, reason, at, id).Scan(&n)
+	if errors.Is(err, sql.ErrNoRows) {
+		return fmt.Errorf("no certificate has id %d", id)
+	}
+	if err != nil {
+		return err
+	}
+	for i, number := range tx.issuers {
+		if number == n {
+			tx.touch(i.id)
+		}
+	}
+	tx.applied = append(tx.applied, func(c *columns) { c.revoke(id, revoked, reason, at) })
+	return nil
+}
+
+// touch notes that an issuer's CRL changes; imported certificates have none.
+func (tx *Tx) touch(issuerID string) {
+	if issuerID != "" {
+		tx.crls[issuerID] = struct{}{}
+	}
+}
+
+// Add is Store.Add within the transaction.
+func (tx *Tx) Add(c Cert) (int64, error) {
+	if c.Reason < 0 || c.Reason > maxReason {
+		return 0, fmt.Errorf("no revocation reason has number %d", c.Reason)
+	}
+	n, err := tx.issuer(c.IssuerID, c.IssuerDN, c.AKI)
+	if err != nil {
+		return 0, err
+	}
+	if c.ID == 0 {
+		c.ID = tx.next
+	}
+	if _, err := tx.tx.ExecContext(tx.ctx, insertCert, args(nil, &c, n)...); err != nil {
+		return 0, fmt.Errorf("certificate %d cannot be stored: %w", c.ID, err)
+	}
+	if c.DER != nil {
+		if _, err := tx.tx.ExecContext(tx.ctx, "INSERT INTO der (id, der) VALUES (?, ?)", c.ID, c.DER); err != nil {
+			return 0, err
+		}
+	}
+	tx.next = max(tx.next, c.ID+1)
+	if c.Revoked {
+		tx.touch(c.IssuerID)
+	}
+	tx.applied = append(tx.applied, func(cols *columns) { cols.add(cols.entry(&c, n)) })
+	return c.ID, nil
+}
+
+// issuer returns the number of an issuer, which it gets when it is new.
+func (tx *Tx) issuer(id, name, aki string) (int32, error) {
+	canonical, err := dn.Canonical(name)
+	if err != nil {
+		return 0, fmt.Errorf("the issuer's name %q cannot be read: %w", name, err)
+	}
+	i := issuer{id, name, aki, canonical}
+	if n, ok := tx.issuers[i]; ok {
+		return n, nil
+	}
+	var n int32
+	if err := tx.tx.QueryRowContext(tx.ctx, "INSERT INTO issuer (id, dn, aki) VALUES (?, ?, ?) RETURNING n", id, name, aki).Scan(&n); err != nil {
+		return 0, err
+	}
+	tx.issuers[i] = n
+	tx.applied = append(tx.applied, func(c *columns) { c.issuers[n] = i })
+	return n, nil
+}
+
+// SetMeta is Store.SetMeta within the transaction.
+func (tx *Tx) SetMeta(key, value string) error {
+	_, err := tx.tx.ExecContext(tx.ctx, "INSERT INTO meta (key, value) VALUES (?, ?) ON CONFLICT DO UPDATE SET value = excluded.value", key, value)
+	return err
+}
+
+// Use notes that a nonce was used; false when it had been used before.
+func (tx *Tx) Use(nonce string) (bool, error) {
+	r, err := tx.tx.ExecContext(tx.ctx, "INSERT INTO used (nonce) VALUES (?) ON CONFLICT DO NOTHING", nonce)
+	if err != nil {
+		return false, err
+	}
+	n, err := r.RowsAffected()
+	return n == 1, err
+}
