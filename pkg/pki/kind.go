@@ -62,17 +62,17 @@ func Identify(data []byte) Kind {
 	case isOpenSSH(data):
 		return OpenSSHKey
 	}
-	pieces, err := split(data)
+	pieces, err := Split(data)
 	if err != nil {
 		return Unknown
 	}
 	found, certificates := Unknown, 0
 	for _, p := range pieces {
 		switch {
-		case p.kind == Certificate:
+		case p.Kind == Certificate:
 			certificates++
 		case found == Unknown:
-			found = p.kind
+			found = p.Kind
 		}
 	}
 	switch {

@@ -11,11 +11,11 @@ import (
 	"golang.org/x/crypto/cryptobyte/asn1"
 )
 
-// piece is one artefact of a file, DER except where kind is Unknown.
-type piece struct {
-	kind Kind
-	der  []byte
-	pem  bool
+// Piece is one artefact of a file.
+type Piece struct {
+	Kind  Kind
+	DER   []byte     // of an encrypted block with a Proc-Type header, what it holds
+	Block *pem.Block // nil when it was not PEM
 }
 
 var (
@@ -23,10 +23,10 @@ var (
 	errUTF16      = errors.New("it is UTF-16 text; save it as UTF-8 or ASCII")
 )
 
-// split takes a file apart: the blocks of a PEM file, else the one element of
+// Split takes a file apart: the blocks of a PEM file, else the one element of
 // a DER or bare Base64 file. Text around PEM blocks is allowed, as OpenSSL
 // writes it, half a block is not: encoding/pem would skip it without a word.
-func split(data []byte) ([]piece, error) {
+func Split(data []byte) ([]Piece, error) {
 	if bytes.HasPrefix(data, []byte{0xff, 0xfe}) || bytes.HasPrefix(data, []byte{0xfe, 0xff}) {
 		return nil, errUTF16
 	}
@@ -43,11 +43,11 @@ func split(data []byte) ([]piece, error) {
 	if err != nil {
 		return nil, err
 	}
-	return []piece{{kind: identifyDER(der), der: der}}, nil
+	return []Piece{{Kind: identifyDER(der), DER: der}}, nil
 }
 
-func splitPEM(data []byte) ([]piece, error) {
-	var pieces []piece
+func splitPEM(data []byte) ([]Piece, error) {
+	var pieces []Piece
 	for {
 		block, rest := pem.Decode(data)
 		skipped := data
@@ -73,24 +73,24 @@ func splitPEM(data []byte) ([]piece, error) {
 	}
 }
 
-func pemPiece(block *pem.Block) (piece, error) {
-	p := piece{kind: pemKinds[block.Type], der: block.Bytes, pem: true}
+func pemPiece(block *pem.Block) (Piece, error) {
+	p := Piece{Kind: pemKinds[block.Type], DER: block.Bytes, Block: block}
 	switch {
 	case block.Type == "PKCS7" || block.Type == "CMS" || block.Type == "PKCS #7 SIGNED DATA":
 		der, err := DER(block.Bytes)
 		if err != nil {
 			return p, err
 		}
-		p.der, p.kind = der, identifyDER(der)
+		p.DER, p.Kind = der, identifyDER(der)
 	case block.Type == "TRUSTED CERTIFICATE":
 		// OpenSSL appends its trust settings to the certificate.
 		input := cryptobyte.String(block.Bytes)
 		var element cryptobyte.String
 		if input.ReadASN1Element(&element, asn1.SEQUENCE) {
-			p.der = element
+			p.DER = element
 		}
-	case p.kind == PrivateKey && strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED"):
-		p.kind = EncryptedPrivateKey
+	case p.Kind == PrivateKey && strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED"):
+		p.Kind = EncryptedPrivateKey
 	}
 	return p, nil
 }

@@ -28,20 +28,20 @@ type Request struct {
 // one certificate when there is no error.
 func ReadCertificates(name string, data []byte) ([]*x509.Certificate, error) {
 	const hint = "a certificate is wanted: PEM, DER or PKCS#7"
-	pieces, err := split(data)
+	pieces, err := Split(data)
 	if err != nil {
 		return nil, unreadable(name, "certificate", hint, data, err)
 	}
 	var certs []*x509.Certificate
 	for _, p := range pieces {
 		var found []*x509.Certificate
-		switch p.kind {
+		switch p.Kind {
 		case Certificate:
 			var cert *x509.Certificate
-			cert, err = x509.ParseCertificate(p.der)
+			cert, err = x509.ParseCertificate(p.DER)
 			found = []*x509.Certificate{cert}
 		case PKCS7, CMS:
-			found, err = pkcs7Certificates(p.der)
+			found, err = pkcs7Certificates(p.DER)
 		}
 		if err != nil {
 			return nil, exit.Usagef("", "%s: certificate %d cannot be read: %w", name, len(certs)+1, err)
@@ -62,13 +62,13 @@ func ReadRequest(name string, data []byte) (*Request, error) {
 	if len(data) > MaxRequest {
 		return nil, exit.Usagef("a certificate request has a few kilobytes; is this the right file?", "%s has more than %d bytes, too large for a certificate request", name, MaxRequest)
 	}
-	pieces, err := split(data)
+	pieces, err := Split(data)
 	if err != nil {
 		return nil, unreadable(name, "certificate request", hint, data, err)
 	}
-	var found []piece
+	var found []Piece
 	for _, p := range pieces {
-		if p.kind == CSR {
+		if p.Kind == CSR {
 			found = append(found, p)
 		}
 	}
@@ -77,17 +77,17 @@ func ReadRequest(name string, data []byte) (*Request, error) {
 		return nil, wrongKind(name, "certificate request", hint, data)
 	case len(found) > 1:
 		return nil, exit.Usagef("put each into a file of its own", "%s holds %d certificate requests", name, len(found))
-	case found[0].pem && trailing(data):
+	case found[0].Block != nil && trailing(data):
 		return nil, exit.Usagef("", "%s: there is more after the end of the certificate request", name)
 	}
-	csr, err := x509.ParseCertificateRequest(found[0].der)
+	csr, err := x509.ParseCertificateRequest(found[0].DER)
 	if err != nil {
 		return nil, exit.Usagef("", "%s: the certificate request cannot be read: %w", name, err)
 	}
 	if err := csr.CheckSignature(); err != nil {
 		return nil, exit.Usagef("make the request again with the key it belongs to", "%s: the certificate request's signature is not right: %w", name, err)
 	}
-	return &Request{DER: found[0].der, CSR: csr}, nil
+	return &Request{DER: found[0].DER, CSR: csr}, nil
 }
 
 // trailing tells whether anything but white space follows the last PEM block.

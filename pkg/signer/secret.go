@@ -1,6 +1,16 @@
 package signer
 
-import "context"
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+
+	"github.com/cmctl/cmctl/pkg/exit"
+)
 
 // Secrets says where the password or PIN of one key comes from: the first
 // source that is set, else Ask.
@@ -20,4 +30,65 @@ type Source struct {
 	Origin string // as the officer knows it: --pin-file, CMCTL_PIN
 	File   string // its first line is the secret
 	Value  string
+}
+
+// secret is a password with where it came from, in words for messages.
+type secret struct {
+	value  []byte
+	origin string
+}
+
+// maxSecret bounds what is read of a secret's file.
+const maxSecret = 64 << 10
+
+// get finds the secret for the file called name. It is never empty.
+func (s Secrets) get(ctx context.Context, name string) (secret, error) {
+	for _, src := range s.Sources {
+		switch {
+		case src.File != "":
+			value, err := firstLine(src.File)
+			if err != nil {
+				return secret{}, exit.New(exit.Key, "", "the password for %s was to come from %s (%s): %w", name, src.File, src.Origin, err)
+			}
+			return secret{value, fmt.Sprintf("from %s (%s)", src.File, src.Origin)}, nil
+		case src.Value != "":
+			return secret{[]byte(src.Value), "from " + src.Origin}, nil
+		}
+	}
+	names := s.Names
+	if len(names) == 0 {
+		names = []string{"--pin-file", "CMCTL_PIN_FILE", "CMCTL_PIN"}
+	}
+	hint := "give it with " + strings.Join(names, " or ")
+	if s.Ask == nil {
+		return secret{}, exit.New(exit.Key, hint, "%s is encrypted and no password was given", name)
+	}
+	value, err := s.Ask(ctx, "Password for "+name)
+	if err != nil {
+		return secret{}, err
+	}
+	if len(value) == 0 {
+		return secret{}, exit.New(exit.Key, hint, "%s is encrypted and the password given was empty; it was not tried", name)
+	}
+	return secret{value, "as typed"}, nil
+}
+
+// firstLine reads a secret from a file: one line, LF or CRLF, or a pipe such
+// as <(pass show officer).
+func firstLine(name string) ([]byte, error) {
+	f, err := os.Open(name) //nolint:gosec // the officer names the file
+	if err != nil {
+		return nil, plain(err)
+	}
+	defer f.Close() //nolint:errcheck // only read
+	data, err := io.ReadAll(io.LimitReader(f, maxSecret))
+	if err != nil {
+		return nil, plain(err)
+	}
+	line, _, _ := bytes.Cut(data, []byte("\n"))
+	line = bytes.TrimSuffix(bytes.TrimPrefix(line, []byte("\xef\xbb\xbf")), []byte("\r"))
+	if len(line) == 0 {
+		return nil, errors.New("its first line is empty")
+	}
+	return line, nil
 }

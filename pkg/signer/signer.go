@@ -8,7 +8,6 @@
 package signer
 
 import (
-	"context"
 	"crypto"
 	"crypto/tls"
 	"crypto/x509"
@@ -31,13 +30,6 @@ type Identity struct {
 	Leaf     *x509.Certificate
 	Chain    []*x509.Certificate // above Leaf, its issuer first; may be empty
 	Warnings []string            // for the officer, once
-}
-
-// Open opens the key and finds its certificate. Every error is one of the
-// officer's key (exit.Key), except what secrets.Ask returns, which is passed
-// on as it is.
-func Open(ctx context.Context, ref Ref, secrets Secrets) (*Identity, error) {
-	return open(ctx, ref, secrets)
 }
 
 // CheckTime is an error when the certificate is expired or not yet valid at

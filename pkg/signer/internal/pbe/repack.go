@@ -1,0 +1,27 @@
+package pbe
+
+import (
+	"path/filepath"
+	"strings"
+)
+
+// Quote writes a file name as one word of a POSIX shell.
+func Quote(s string) string {
+	const plain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./+,:=@%"
+	if s != "" && strings.Trim(s, plain) == "" && s[0] != '-' {
+		return s
+	}
+	if strings.HasPrefix(s, "-") {
+		s = "./" + s
+	}
+	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
+}
+
+// NewName is the name for the repacked copy of a file: officer-new.key for
+// officer.key. ext is for a name that has no extension.
+func NewName(name, ext string) string {
+	if e := filepath.Ext(name); e != "" && e != name {
+		ext = e
+	}
+	return strings.TrimSuffix(name, ext) + "-new" + ext
+}
