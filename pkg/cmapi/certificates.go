@@ -1,0 +1,122 @@
+package cmapi
+
+import (
+	"encoding/json"
+	"strings"
+	"time"
+
+	"github.com/cmctl/cmctl/pkg/pki"
+)
+
+// Certificates calls the operations on certificates.
+type Certificates struct{ c *Client }
+
+// Values of Certificate.Status that the API's prose names.
+const (
+	StatusActive  = "active"
+	StatusRevoked = "revoked"
+)
+
+// Certificate is what CM knows of one certificate (JsonCertificate), with
+// values brought to one form: Status in lower case, Reason a word of RFC 5280
+// where it is one, serial and key identifiers lower-case hex with leading
+// zeros kept, times UTC. A value that the gateway left out is zero.
+type Certificate struct {
+	CertID         string
+	Subject        string
+	Issuer         string
+	Serial         pki.Serial // certificateserialnumber
+	SubjectType    string     // EE or CA
+	ValidFrom      time.Time
+	ValidTo        time.Time
+	Status         string // active or revoked; a certificate on hold is revoked
+	Reason         string // keyCompromise, certificateHold, ...
+	RevocationTime time.Time
+	KeyUsage       []string
+	AKI            string          // authorityKeyIdentifier
+	SKI            string          // subjectKeyIdentifier
+	Fields         json.RawMessage // extendedcertsearch, an object or a list
+	Extra          map[string]json.RawMessage
+}
+
+// OnHold tells a certificate on hold: revoked with reason certificateHold.
+func (c *Certificate) OnHold() bool {
+	return c.Status == StatusRevoked && c.Reason == pki.CertificateHold.String()
+}
+
+// UnmarshalJSON reads every form that gateways are known to answer with.
+func (c *Certificate) UnmarshalJSON(raw []byte) (err error) {
+	var o object
+	if err = json.Unmarshal(raw, &o); err != nil {
+		return err
+	}
+	text := func(name string) (s string) {
+		if err == nil {
+			s, err = o.text(name)
+		}
+		return s
+	}
+	date := func(name string) (t time.Time) {
+		if err == nil {
+			t, err = o.time(name)
+		}
+		return t
+	}
+	*c = Certificate{
+		CertID: text("certid"), Subject: text("subject"), Issuer: text("issuer"),
+		Serial: readSerial(text("certificateserialnumber")), SubjectType: text("subjectType"),
+		ValidFrom: date("validfrom"), ValidTo: date("validto"),
+		Status: strings.ToLower(strings.TrimSpace(text("status"))), Reason: readReason(text("reason")),
+		RevocationTime: date("revocationtime"),
+		AKI:            strings.ToLower(text("authorityKeyIdentifier")), SKI: strings.ToLower(text("subjectKeyIdentifier")),
+	}
+	if err == nil {
+		c.KeyUsage, err = o.texts("keyusage")
+	}
+	if f, ok := o.take("extendedcertsearch"); ok {
+		c.Fields = f
+	}
+	c.Extra = o.rest()
+	return err
+}
+
+// MarshalJSON writes the API's names in a fixed order, then unknown members.
+func (c Certificate) MarshalJSON() ([]byte, error) {
+	var m members
+	m.put("certid", c.CertID)
+	m.put("subject", c.Subject)
+	m.put("issuer", c.Issuer)
+	m.put("certificateserialnumber", c.Serial.String())
+	m.put("subjectType", c.SubjectType)
+	m.put("validfrom", c.ValidFrom)
+	m.put("validto", c.ValidTo)
+	m.put("status", c.Status)
+	m.put("reason", c.Reason)
+	m.put("revocationtime", c.RevocationTime)
+	m.put("keyusage", c.KeyUsage)
+	m.put("authorityKeyIdentifier", c.AKI)
+	m.put("subjectKeyIdentifier", c.SKI)
+	if len(c.Fields) > 0 {
+		m.raw("extendedcertsearch", c.Fields)
+	}
+	m.extra(c.Extra)
+	return m.bytes()
+}
+
+// readReason turns a name or a code into the word of RFC 5280; what is
+// neither stays as it is (NOTES 7).
+func readReason(s string) string {
+	if r, err := pki.ParseReason(s); err == nil {
+		return r.String()
+	}
+	return s
+}
+
+// readSerial takes the serial as answered: hex, perhaps with colons or upper
+// case. What is not hex is kept as it is.
+func readSerial(s string) pki.Serial {
+	if n, err := pki.ParseHexSerial(s); err == nil {
+		return n
+	}
+	return pki.Serial(s)
+}

@@ -1,0 +1,253 @@
+package cmapi
+
+import (
+	"bytes"
+	"context"
+	"encoding/base64"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"mime"
+	"net/http"
+	"net/http/httptrace"
+	"strconv"
+	"strings"
+	"sync/atomic"
+	"time"
+)
+
+// Answer is one successful answer of the gateway, body read to its end.
+type Answer struct {
+	HTTP        int
+	ContentType string // media type without parameters, lower case
+	CertID      string // the `certId` header some gateways send when issuing
+	Date        time.Time
+	Body        []byte
+}
+
+// json tells whether the body is JSON, by Content-Type or, where a gateway
+// sends none that helps, by its first byte.
+func (a *Answer) json() bool {
+	switch {
+	case strings.HasSuffix(a.ContentType, "json"):
+		return true
+	case a.ContentType == "" || a.ContentType == "application/octet-stream" || a.ContentType == "text/plain":
+		return bytes.HasPrefix(bytes.TrimLeft(a.Body, " \t\r\n\ufeff"), []byte("{"))
+	}
+	return false
+}
+
+// envelope is what every JSON answer may carry beside its payload.
+type envelope struct {
+	code       int
+	msg        string
+	dataToSign []byte
+	items      []ItemError
+}
+
+// once sends a request one time and reads the answer. A non-nil *Answer has
+// `error` 0 or none; needsSignature is returned when the gateway asks to sign.
+func (c *Client) once(ctx context.Context, r Request) (*Answer, error) {
+	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
+	defer cancel()
+	var sent, fresh atomic.Bool
+	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
+		GotConn:      func(i httptrace.GotConnInfo) { fresh.Store(!i.Reused) },
+		WroteHeaders: func() { sent.Store(true) },
+	})
+	req, err := http.NewRequestWithContext(ctx, r.Method, c.base.String()+r.Path, bytes.NewReader(r.Body))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", r.Operation, err)
+	}
+	if len(r.Body) == 0 {
+		req.Body, req.GetBody, req.ContentLength = http.NoBody, nil, 0
+	}
+	req.Header.Set("Accept", r.Accept)
+	if r.ContentType != "" {
+		req.Header.Set("Content-Type", r.ContentType)
+	}
+	if c.cfg.UserAgent != "" {
+		req.Header.Set("User-Agent", c.cfg.UserAgent)
+	}
+	trace := c.traceStart(req, r)
+	resp, err := c.http.Do(req)
+	if err != nil {
+		trace.failed(err)
+		out := c.transportError(ctx, r, err, sent.Load())
+		var e *Error
+		if errors.As(out, &e) && e.Fault == FaultUnreachable && sent.Load() && fresh.Load() && ctx.Err() == nil {
+			if alert, refused := c.diagnose(ctx); refused {
+				e.Fault, e.Err, e.Lost = FaultRefused, alert, false
+			}
+		}
+		return nil, out
+	}
+	defer func() { _ = resp.Body.Close() }()
+	body, err := io.ReadAll(io.LimitReader(resp.Body, c.cfg.MaxAnswer+1))
+	trace.answered(resp, body, err)
+	a := &Answer{HTTP: resp.StatusCode, Body: body, CertID: resp.Header.Get("certId")}
+	a.ContentType, _, _ = mime.ParseMediaType(resp.Header.Get("Content-Type"))
+	a.Date, _ = http.ParseTime(resp.Header.Get("Date"))
+	switch {
+	case err != nil:
+		return nil, c.transportError(ctx, r, fmt.Errorf("the answer broke off after %d bytes: %w", len(body), err), true)
+	case int64(len(body)) > c.cfg.MaxAnswer:
+		a.Body = body[:c.cfg.MaxAnswer]
+		return nil, nonsense(r, a, fmt.Errorf("it is longer than %d MiB", c.cfg.MaxAnswer>>20))
+	}
+	return c.judge(r, a, retryAfter(resp))
+}
+
+// judge decides what an answer means: body first, status second.
+func (c *Client) judge(r Request, a *Answer, after time.Duration) (*Answer, error) {
+	if !a.json() {
+		switch {
+		case a.HTTP == http.StatusUnauthorized || a.HTTP == http.StatusForbidden:
+			return nil, &Error{Operation: r.Operation, Fault: FaultRefused, HTTP: a.HTTP}
+		case a.HTTP/100 == 3:
+			return nil, &Error{Operation: r.Operation, Fault: FaultRedirect, HTTP: a.HTTP, Err: fmt.Errorf("HTTP %d", a.HTTP)}
+		case a.HTTP/100 != 2 || wantsJSON(r):
+			e := nonsense(r, a, errors.New(contentTypeWords(a.ContentType)))
+			e.RetryAfter = after
+			return nil, e
+		}
+		return a, nil
+	}
+	env, err := readEnvelope(a.Body)
+	if err != nil {
+		return nil, nonsense(r, a, fmt.Errorf("its JSON cannot be read: %w", err))
+	}
+	switch {
+	case env.code == CodeSignatureRequired && r.Write:
+		return nil, &signatureRequired{env.dataToSign, env.msg, a.Date}
+	case env.code != CodeOK:
+		return nil, &Error{
+			Operation: r.Operation, Fault: FaultGateway, HTTP: a.HTTP, Code: env.code, Message: env.msg, Items: env.items, RetryAfter: after,
+			// the gateway lost CM in the middle: CM may have done it all the same
+			Lost: r.Write && env.code == CodeConnection,
+		}
+	case a.HTTP == http.StatusUnauthorized || a.HTTP == http.StatusForbidden:
+		return nil, &Error{Operation: r.Operation, Fault: FaultRefused, HTTP: a.HTTP}
+	case a.HTTP/100 != 2 || len(env.items) > 0:
+		return nil, &Error{Operation: r.Operation, Fault: FaultGateway, HTTP: a.HTTP, Code: CodeGeneral, Message: env.msg, Items: env.items, RetryAfter: after}
+	case !wantsJSON(r):
+		return nil, nonsense(r, a, errors.New("JSON without an error where a certificate was due"))
+	}
+	return a, nil
+}
+
+// signatureRequired is the -19 answer.
+type signatureRequired struct {
+	dataToSign []byte
+	msg        string
+	date       time.Time
+}
+
+func (*signatureRequired) Error() string { return "the gateway asks for a signature" }
+
+func wantsJSON(r Request) bool { return r.Accept == acceptJSON }
+
+const acceptJSON = "application/json"
+
+func contentTypeWords(ct string) string {
+	if ct == "" {
+		return "no content type"
+	}
+	return "content type " + ct
+}
+
+// nonsense is an answer that says nothing; a write may have been carried out.
+func nonsense(r Request, a *Answer, err error) *Error {
+	return &Error{Operation: r.Operation, Fault: FaultNonsense, HTTP: a.HTTP, Excerpt: excerpt(a.Body), Err: err, Lost: r.Write}
+}
+
+func readEnvelope(body []byte) (*envelope, error) {
+	var o object
+	if err := json.Unmarshal(trimBOM(body), &o); err != nil {
+		return nil, err
+	}
+	env := &envelope{}
+	var err error
+	if env.code, err = o.integer("error", CodeOK); err != nil {
+		return nil, err
+	}
+	if env.msg, err = o.text("msg"); err != nil {
+		return nil, err
+	}
+	data, err := o.text("dataToSign")
+	if err != nil {
+		return nil, err
+	}
+	if env.dataToSign, err = DecodeBase64(data); err != nil {
+		return nil, fmt.Errorf("member %q: %w", "dataToSign", err)
+	}
+	raw, ok := o.take("errors")
+	if !ok {
+		return env, nil
+	}
+	var list []object
+	if err := json.Unmarshal(raw, &list); err != nil {
+		return nil, fmt.Errorf("member %q: %w", "errors", err)
+	}
+	for _, it := range list {
+		item, err := readItem(it)
+		if err != nil {
+			return nil, err
+		}
+		env.items = append(env.items, item)
+	}
+	return env, nil
+}
+
+func trimBOM(body []byte) []byte { return bytes.TrimPrefix(body, []byte("\ufeff")) }
+
+func readItem(o object) (item ItemError, err error) {
+	if item.CertID, err = o.text("certid"); err != nil {
+		return item, err
+	}
+	if item.Index, err = o.integer("arrayindex", -1); err != nil {
+		return item, err
+	}
+	if item.Code, err = o.integer("errorcode", CodeGeneral); err != nil {
+		return item, err
+	}
+	if item.Message, err = o.text("errormessage"); err != nil {
+		return item, err
+	}
+	if item.ServerMessage, err = o.text("servererrormessage"); err != nil {
+		return item, err
+	}
+	item.Limit, err = o.integer("limit", 0)
+	return item, err
+}
+
+// DecodeBase64 reads Base64 in either alphabet, padded or not, with or without
+// white space.
+func DecodeBase64(s string) ([]byte, error) {
+	s = strings.Map(func(r rune) rune {
+		switch r {
+		case ' ', '\t', '\r', '\n', '=':
+			return -1
+		case '-':
+			return '+'
+		case '_':
+			return '/'
+		}
+		return r
+	}, s)
+	return base64.RawStdEncoding.DecodeString(s)
+}
+
+func retryAfter(resp *http.Response) time.Duration {
+	v := resp.Header.Get("Retry-After")
+	if s, err := strconv.Atoi(v); err == nil && s > 0 {
+		return time.Duration(s) * time.Second
+	}
+	if t, err := http.ParseTime(v); err == nil {
+		if d := time.Until(t); d > 0 {
+			return d
+		}
+	}
+	return 0
+}
