@@ -115,6 +115,10 @@ func (n Noun[T]) value(v T) any {
 	return v
 }
 
+// Raw is out for bytes that are printed as they are, such as a certificate; a
+// reader that is gone is ErrClosed there as well.
+func Raw(out io.Writer) io.Writer { return sink{out} }
+
 // sink turns the system's word for a closed pipe into ErrClosed.
 type sink struct{ out io.Writer }
 

@@ -1,0 +1,23 @@
+// Package cert is `cmctl cert`: search, show and download certificates, issue,
+// revoke, hold and reinstate them. One file a verb.
+package cert
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
+)
+
+// NewCmd makes the noun and its verbs.
+func NewCmd(f *cmdutil.Factory) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "cert",
+		Short:   "Search, show, download, issue, revoke, hold and reinstate certificates",
+		GroupID: cmdutil.GroupWork,
+	}
+	cmd.AddCommand(
+		newSearchCmd(f), newShowCmd(f), newDownloadCmd(f), newIssueCmd(f),
+		newRevokeCmd(f), newHoldCmd(f), newReinstateCmd(f),
+	)
+	return cmd
+}

@@ -1,0 +1,115 @@
+package cert
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
+	"github.com/cmctl/cmctl/pkg/cmapi"
+	"github.com/cmctl/cmctl/pkg/ops"
+	"github.com/cmctl/cmctl/pkg/output"
+	"github.com/cmctl/cmctl/pkg/pki"
+)
+
+// certificateNoun prints certificates as CM knows them. The tsv columns and
+// their order are contract: append only.
+var certificateNoun = output.Noun[cmapi.Certificate]{
+	Name: "certificate",
+	ID:   func(c cmapi.Certificate) string { return c.CertID },
+	Fields: []output.Field[cmapi.Certificate]{
+		{Name: "certid", Value: func(c cmapi.Certificate) string { return c.CertID }},
+		{Name: "status", Value: func(c cmapi.Certificate) string { return c.Status }, Cell: func(c cmapi.Certificate) string { return cmdutil.StateWords(&c) }, Tone: stateTone},
+		{Name: "serial", Value: func(c cmapi.Certificate) string { return c.Serial.String() }},
+		{Name: "validfrom", Value: func(c cmapi.Certificate) string { return cmdutil.TimeText(c.ValidFrom) }, Where: output.NotInTable},
+		{Name: "validto", Value: func(c cmapi.Certificate) string { return cmdutil.TimeText(c.ValidTo) }, Cell: func(c cmapi.Certificate) string { return cmdutil.DateText(c.ValidTo) }},
+		{Name: "type", Value: func(c cmapi.Certificate) string { return c.SubjectType }, Where: output.NotInTable},
+		{Name: "reason", Value: func(c cmapi.Certificate) string { return c.Reason }},
+		{Name: "revocationtime", Value: func(c cmapi.Certificate) string { return cmdutil.TimeText(c.RevocationTime) }, Where: output.NotInTable},
+		{Name: "subject", Value: func(c cmapi.Certificate) string { return c.Subject }, Flex: true},
+		{Name: "issuer", Value: func(c cmapi.Certificate) string { return c.Issuer }, Where: output.NotInTable, Flex: true},
+		{Name: "keyusage", Value: func(c cmapi.Certificate) string { return strings.Join(c.KeyUsage, ",") }, Where: output.InDetails},
+		{Name: "aki", Value: func(c cmapi.Certificate) string { return c.AKI }, Where: output.InDetails},
+		{Name: "ski", Value: func(c cmapi.Certificate) string { return c.SKI }, Where: output.InDetails},
+	},
+}
+
+func stateTone(c cmapi.Certificate) output.Tone {
+	switch {
+	case c.OnHold():
+		return output.Warn
+	case c.Status == cmapi.StatusRevoked:
+		return output.Bad
+	}
+	return output.Plain
+}
+
+// outcomeNoun prints what a write did to each item.
+var outcomeNoun = output.Noun[ops.Result]{
+	Name: "outcome",
+	ID: func(r ops.Result) string {
+		if r.Outcome == ops.Done || r.Outcome == ops.Already {
+			return r.CertID
+		}
+		return "" // -o id: only those for which the wish is true
+	},
+	Fields: []output.Field[ops.Result]{
+		{Name: "certid", Value: func(r ops.Result) string { return r.CertID }},
+		{Name: "outcome", Value: func(r ops.Result) string { return string(r.Outcome) }, Tone: outcomeTone},
+		{Name: "code", Value: func(r ops.Result) string { return codeText(r) }},
+		{Name: "message", Value: func(r ops.Result) string { return messageText(r) }, Flex: true},
+		{Name: "line", Value: func(r ops.Result) string { return lineText(r.Line) }, Where: output.NotInTable},
+		{Name: "input", Value: func(r ops.Result) string { return r.Input }, Where: output.NotInTable},
+	},
+}
+
+func outcomeTone(r ops.Result) output.Tone {
+	switch r.Outcome {
+	case ops.Failed:
+		return output.Bad
+	case ops.Unknown, ops.Skipped:
+		return output.Warn
+	}
+	return output.Plain
+}
+
+func codeText(r ops.Result) string {
+	if reason := ops.ReasonOf(r.Err); reason != nil && reason.Code != 0 {
+		return strconv.Itoa(reason.Code)
+	}
+	return ""
+}
+
+func messageText(r ops.Result) string {
+	if r.Err == nil {
+		return ""
+	}
+	return r.Err.Error()
+}
+
+func lineText(n int) string {
+	if n == 0 {
+		return ""
+	}
+	return strconv.Itoa(n)
+}
+
+// stored is a certificate that was issued or downloaded, and where it went.
+type stored struct {
+	CertID  string     `json:"certid,omitempty"`
+	Serial  pki.Serial `json:"certificateserialnumber,omitempty"`
+	Subject string     `json:"subject,omitempty"`
+	File    string     `json:"file,omitempty"`
+	PEM     string     `json:"pem,omitempty"`
+	Input   string     `json:"input,omitempty"` // the request's file, when several were given
+}
+
+var storedNoun = output.Noun[stored]{
+	Name: "certificate",
+	ID:   func(s stored) string { return s.CertID },
+	Fields: []output.Field[stored]{
+		{Name: "certid", Value: func(s stored) string { return s.CertID }},
+		{Name: "serial", Value: func(s stored) string { return s.Serial.String() }},
+		{Name: "subject", Value: func(s stored) string { return s.Subject }, Flex: true},
+		{Name: "file", Value: func(s stored) string { return s.File }},
+	},
+}

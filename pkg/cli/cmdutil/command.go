@@ -1,0 +1,72 @@
+package cmdutil
+
+import (
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cmctl/cmctl/pkg/exit"
+	"github.com/cmctl/cmctl/pkg/output"
+	"github.com/cmctl/cmctl/pkg/pki"
+	"github.com/cmctl/cmctl/pkg/terminal"
+)
+
+// Groups of the root command's help.
+const (
+	GroupWork  = "work"
+	GroupLocal = "local"
+)
+
+// operationsKey annotates a command with the operationIds that it calls; the
+// reference pages print them.
+const operationsKey = "cmctl_operations"
+
+// Operations notes which operations of the API a command is for.
+func Operations(cmd *cobra.Command, ids ...string) *cobra.Command {
+	if cmd.Annotations == nil {
+		cmd.Annotations = map[string]string{}
+	}
+	cmd.Annotations[operationsKey] = strings.Join(ids, " ")
+	return cmd
+}
+
+// OperationsOf are the operationIds that a command is for.
+func OperationsOf(cmd *cobra.Command) []string { return strings.Fields(cmd.Annotations[operationsKey]) }
+
+// AtLeastOne refuses a command line without arguments and names what is
+// missing.
+func AtLeastOne(what string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return exit.Usagef("see `"+cmd.CommandPath()+" --help`", "no %s is given", what)
+		}
+		return nil
+	}
+}
+
+// AddBatchFlag adds --batch; its default is the context's.
+func AddBatchFlag(cmd *cobra.Command) {
+	cmd.Flags().Int("batch", 100, "most items in one signed request")
+}
+
+// TimeText is a time as output prints it; "" for none.
+func TimeText(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return pki.FormatTime(t)
+}
+
+// DateText is the day of a time, for tables.
+func DateText(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return t.UTC().Format(time.DateOnly)
+}
+
+// Progress tells people how far a listing is; data on stdout silence it.
+func (f *Factory) Progress(opt output.Options) *terminal.Progress {
+	return terminal.NewProgress(f.Streams, opt.Format.IsJSON() || opt.TTY || f.isSet("quiet"))
+}

@@ -1,0 +1,298 @@
+// Package cmdutil is what commands share: the factory that makes clients,
+// signers and printers when a command runs and not before; the ways to say
+// which certificates; the question before a write; flags that know their
+// values.
+package cmdutil
+
+import (
+	"context"
+	"crypto/tls"
+	"crypto/x509"
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/spf13/pflag"
+
+	"github.com/cmctl/cmctl/pkg/cmapi"
+	"github.com/cmctl/cmctl/pkg/cms"
+	"github.com/cmctl/cmctl/pkg/config"
+	"github.com/cmctl/cmctl/pkg/exit"
+	"github.com/cmctl/cmctl/pkg/output"
+	"github.com/cmctl/cmctl/pkg/signer"
+	"github.com/cmctl/cmctl/pkg/terminal"
+)
+
+// Factory makes what a command needs, late: help and completion never open a
+// config file, a key or a connection.
+type Factory struct {
+	Streams *terminal.Streams
+	Env     config.Lookup
+	Version string
+	Now     func() time.Time
+
+	flags    *pflag.FlagSet // of the command that runs
+	settings *config.Settings
+	client   *cmapi.Client
+	officers map[signer.Ref]*signer.Identity
+}
+
+// UseFlags tells the factory which command's flags count.
+func (f *Factory) UseFlags(fs *pflag.FlagSet) { f.flags = fs }
+
+// Flag is a flag's value and whether it was given.
+func (f *Factory) Flag(name string) (string, bool) {
+	if f.flags == nil {
+		return "", false
+	}
+	fl := f.flags.Lookup(name)
+	if fl == nil || !fl.Changed {
+		return "", false
+	}
+	return fl.Value.String(), true
+}
+
+func (f *Factory) isSet(name string) bool {
+	v, ok := f.Flag(name)
+	return ok && v == "true"
+}
+
+// Yes says that the officer answered the question beforehand.
+func (f *Factory) Yes() bool { return f.isSet("yes") }
+
+// Format is the form of output: -o, else CMCTL_OUTPUT, else a table on a
+// terminal and tsv in a pipe.
+func (f *Factory) Format() (output.Format, error) {
+	v, ok := f.Flag("output")
+	if !ok {
+		v, _, ok = config.EnvFor(f.Env, "output")
+	}
+	switch {
+	case ok:
+		return output.ParseFormat(v)
+	case f.Streams.OutTTY:
+		return output.Table, nil
+	}
+	return output.TSV, nil
+}
+
+// OutputOptions are the options for printing a noun.
+func (f *Factory) OutputOptions() (output.Options, error) {
+	format, err := f.Format()
+	return output.Options{
+		Format: format, Out: f.Streams.Out, TTY: f.Streams.OutTTY, Width: f.Streams.OutWidth, Color: f.Streams.OutColor,
+		NoHeader: f.isSet("no-header"), RowLimit: output.DefaultRowLimit,
+	}, err
+}
+
+// Notice tells people something on stderr. Data on stdout or --quiet silence it.
+func (f *Factory) Notice(format string, args ...any) {
+	if of, err := f.Format(); err == nil && of.IsJSON() || f.isSet("quiet") {
+		return
+	}
+	f.Warn(format, args...)
+}
+
+// Warn tells what must not be missed, even with --quiet. With -o json stderr
+// holds nothing but the error object, so only what is refused is told there.
+func (f *Factory) Warn(format string, args ...any) {
+	if of, err := f.Format(); err == nil && of.IsJSON() {
+		return
+	}
+	_, _ = fmt.Fprintln(f.Streams.Err, "note: "+output.Escape(fmt.Sprintf(format, args...)))
+}
+
+// ConfigFile loads the file of contexts.
+func (f *Factory) ConfigFile() (*config.File, error) {
+	file, err := config.Load(config.Path(f.Flag, f.Env))
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range file.Warnings {
+		f.Warn("%s", w)
+	}
+	return file, nil
+}
+
+// Settings decides, once, what counts for this run.
+func (f *Factory) Settings() (*config.Settings, error) {
+	if f.settings != nil {
+		return f.settings, nil
+	}
+	file, err := f.ConfigFile()
+	if err != nil {
+		return nil, err
+	}
+	s, err := config.Resolve(file, f.Flag, f.Env)
+	if err != nil {
+		return nil, err
+	}
+	for _, n := range s.Notices {
+		f.Warn("%s", n)
+	}
+	f.settings = s
+	return s, nil
+}
+
+// Prompter asks the officer.
+func (f *Factory) Prompter() terminal.Prompter {
+	return terminal.NewPrompter(f.Streams, f.isSet("no-input"))
+}
+
+// Client connects to the gateway of the settings with the officer's key.
+func (f *Factory) Client(ctx context.Context) (*cmapi.Client, error) {
+	if f.client != nil {
+		return f.client, nil
+	}
+	s, err := f.Settings()
+	if err != nil {
+		return nil, err
+	}
+	if err := s.NeedServer(); err != nil {
+		return nil, err
+	}
+	cfg := cmapi.Config{
+		BaseURL: s.Server, ServerName: s.TLSServerName, Timeout: s.Timeout, UserAgent: "cmctl/" + f.Version,
+		Notice: func(msg string) { f.Notice("%s", msg) },
+	}
+	if s.CAFile != "" {
+		if cfg.RootCAs, err = readPool(s.CAFile, s.Origin("ca-file")); err != nil {
+			return nil, err
+		}
+	}
+	if f.isSet("debug") {
+		cfg.Trace = f.Streams.Err
+	}
+	officer, err := f.officer(ctx, s.TLS, "TLS")
+	if err != nil {
+		return nil, err
+	}
+	cert := officer.TLSCertificate()
+	cfg.Certificate = func(context.Context) (*tls.Certificate, error) { return &cert, nil }
+	if f.client, err = cmapi.New(cfg); err != nil {
+		return nil, exit.Usagef("", "%w", err)
+	}
+	return f.client, nil
+}
+
+func readPool(path string, origin config.Origin) (*x509.CertPool, error) {
+	pem, err := os.ReadFile(path)
+	if err != nil {
+		return nil, exit.Usagef("", "the CA file of %s: %w", origin, err)
+	}
+	pool := x509.NewCertPool()
+	if !pool.AppendCertsFromPEM(pem) {
+		return nil, exit.Usagef("it holds the PEM certificate of the CA that issued the gateway's", "the CA file of %s: %s holds no PEM certificate", origin, path)
+	}
+	return pool, nil
+}
+
+// officer opens a pair of certificate and key, once for each.
+func (f *Factory) officer(ctx context.Context, p config.Pair, use string) (*signer.Identity, error) {
+	ref := signer.Ref{Cert: p.Cert, Key: p.Key}
+	if id := f.officers[ref]; id != nil {
+		return id, nil
+	}
+	if p.IsZero() {
+		return nil, exit.New(exit.Usage, "give --cert and --key, or set them in a context with `cmctl context set`", "no officer certificate and key for %s", use)
+	}
+	secrets := signer.Secrets{Ask: func(ctx context.Context, prompt string) ([]byte, error) {
+		return f.Prompter().Secret(ctx, terminal.Question{Text: prompt, Flag: "--pin-file"})
+	}}
+	if s := p.Secret; s != nil {
+		secrets.Sources = []signer.Source{{Origin: s.Origin.String(), File: s.File, Value: s.Value()}}
+	}
+	id, err := signer.Open(ctx, ref, secrets)
+	if err != nil {
+		return nil, err
+	}
+	for _, w := range id.Warnings {
+		f.Warn("%s", w)
+	}
+	if err := id.CheckTime(f.Now()); err != nil {
+		return nil, err
+	}
+	if f.officers == nil {
+		f.officers = map[signer.Ref]*signer.Identity{}
+	}
+	f.officers[ref] = id
+	return id, nil
+}
+
+// Officer is the certificate that signs, for the question before a write.
+func (f *Factory) Officer(ctx context.Context) (*signer.Identity, error) {
+	s, err := f.Settings()
+	if err != nil {
+		return nil, err
+	}
+	return f.officer(ctx, s.Sign, "signing")
+}
+
+// Signer signs writes with the officer's key.
+func (f *Factory) Signer(ctx context.Context) (cmapi.Signer, error) {
+	id, err := f.Officer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	digest, err := cms.ParseDigest(f.settings.SignDigest)
+	if err != nil {
+		return nil, err
+	}
+	return cms.NewSigner(id.Key, id.Leaf, id.Chain, digest)
+}
+
+// Close ends connections and keys.
+func (f *Factory) Close() {
+	if f.client != nil {
+		f.client.Close()
+	}
+	for _, id := range f.officers {
+		_ = id.Close()
+	}
+}
+
+// ReadInput reads a file, or stdin for "-", up to limit bytes.
+func (f *Factory) ReadInput(path string, limit int64) ([]byte, error) {
+	in, name := f.Streams.In, "standard input"
+	if path != "-" {
+		file, err := os.Open(path)
+		if err != nil {
+			return nil, exit.Usagef("", "%w", err)
+		}
+		defer func() { _ = file.Close() }()
+		in, name = file, path
+	}
+	data, err := io.ReadAll(io.LimitReader(in, limit+1))
+	if err != nil {
+		return nil, exit.Usagef("", "%s: %w", name, err)
+	}
+	if int64(len(data)) > limit {
+		return nil, exit.Usagef("", "%s: longer than %d MiB", name, limit>>20)
+	}
+	return data, nil
+}
+
+// InputName is how messages call an input file.
+func InputName(path string) string {
+	if path == "-" {
+		return "standard input"
+	}
+	return path
+}
+
+// Plural is "1 certificate", "3 certificates".
+func Plural(n int, noun string) string {
+	if n != 1 && !strings.HasSuffix(noun, "s") {
+		noun += "s"
+	}
+	return fmt.Sprintf("%d %s", n, noun)
+}
+
+// FormatGiven says that -o was given: then records are wanted on stdout where
+// a verb would otherwise print bare certificates.
+func (f *Factory) FormatGiven() bool {
+	_, ok := f.Flag("output")
+	return ok
+}

@@ -1,0 +1,45 @@
+// Package contexts is `cmctl context`: the gateways that the officer works
+// with, kept in the config file. It makes no call.
+package contexts
+
+import (
+	"github.com/spf13/cobra"
+
+	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
+	"github.com/cmctl/cmctl/pkg/exit"
+)
+
+// NewCmd makes the noun and its verbs.
+func NewCmd(f *cmdutil.Factory) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:   "context",
+		Short: "Manage contexts: gateways and the keys to use there",
+		Long: `Manage contexts. A context names a gateway, the CA to trust for it and the
+officer's certificate and key; --context and CMCTL_CONTEXT choose one for a run.`,
+		GroupID: cmdutil.GroupLocal,
+	}
+	cmd.AddCommand(newListCmd(f), newShowCmd(f), newUseCmd(f), newSetCmd(f), newDeleteCmd(f), newRenameCmd(f))
+	return cmd
+}
+
+// exactly refuses another number of arguments than the names of them.
+func exactly(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != len(names) {
+			return exit.Usagef("see `"+cmd.CommandPath()+" --help`", "expected %s, got %s", cmdutil.Plural(len(names), "argument"), cmdutil.Plural(len(args), "argument"))
+		}
+		return nil
+	}
+}
+
+// completeNames completes the first argument with the contexts' names.
+func completeNames(f *cmdutil.Factory) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		f.UseFlags(cmd.Flags())
+		file, err := f.ConfigFile()
+		if err != nil || len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return file.Names(), cobra.ShellCompDirectiveNoFileComp
+	}
+}

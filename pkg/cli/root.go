@@ -1,0 +1,106 @@
+package cli
+
+import (
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cmctl/cmctl/pkg/cli/cert"
+	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
+	"github.com/cmctl/cmctl/pkg/cli/contexts"
+	"github.com/cmctl/cmctl/pkg/cli/proc"
+	"github.com/cmctl/cmctl/pkg/cli/top"
+	"github.com/cmctl/cmctl/pkg/exit"
+	"github.com/cmctl/cmctl/pkg/output"
+)
+
+// NewRoot makes the command tree. It opens nothing.
+func NewRoot(f *cmdutil.Factory) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "cmctl",
+		Short: "Work as a PKI officer against the CM REST API",
+		Long: `cmctl is the command line for PKI officers of Nexus Certificate Manager: search,
+show, download, issue, revoke, hold and reinstate certificates through the CM
+REST API of its Protocol Gateway.
+
+Every call is mutual TLS with an officer certificate, and every write is signed
+with the officer's key. Results go to stdout, everything else to stderr.`,
+		Example: `  cmctl context set prod --server https://pgwy.example.com:8444/pgwy/api --cert officer.pem --key officer.key
+  cmctl cert search --cn "Demo User"
+  cmctl cert revoke 10003 --reason superseded`,
+		SilenceErrors: true,
+		SilenceUsage:  true,
+		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
+			f.UseFlags(cmd.Flags())
+			if noColor, _ := cmd.Flags().GetBool("no-color"); noColor {
+				f.Streams.NoColor()
+			}
+		},
+	}
+	root.AddGroup(
+		&cobra.Group{ID: cmdutil.GroupWork, Title: "Work with the gateway:"},
+		&cobra.Group{ID: cmdutil.GroupLocal, Title: "Local:"},
+	)
+	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
+		f.UseFlags(cmd.Flags())
+		return exit.Usagef("see `"+cmd.CommandPath()+" --help`", "%w", err)
+	})
+	addGlobalFlags(root)
+	root.AddCommand(cert.NewCmd(f), proc.NewCmd(f), contexts.NewCmd(f))
+	root.AddCommand(top.NewCmds(f)...)
+	root.SetHelpCommandGroupID(cmdutil.GroupLocal)
+	root.SetCompletionCommandGroupID(cmdutil.GroupLocal)
+	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
+	refuseUnknownVerbs(root)
+	return root
+}
+
+// refuseUnknownVerbs makes a noun with a word that is none of its verbs an
+// error: cobra would print the help and end 0.
+func refuseUnknownVerbs(cmd *cobra.Command) {
+	for _, c := range cmd.Commands() {
+		refuseUnknownVerbs(c)
+	}
+	if !cmd.HasSubCommands() || cmd.Runnable() {
+		return
+	}
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if len(args) == 0 {
+			return cmd.Help()
+		}
+		hint := "see `" + cmd.CommandPath() + " --help`"
+		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
+			hint = "did you mean `" + cmd.CommandPath() + " " + near[0] + "`?"
+		}
+		return exit.Usagef(hint, "unknown command %q for %q", args[0], cmd.CommandPath())
+	}
+	cmd.Args = cobra.ArbitraryArgs
+	cmd.SuggestionsMinimumDistance = 2
+}
+
+func addGlobalFlags(root *cobra.Command) {
+	fs := root.PersistentFlags()
+	fs.String("context", "", "context of the config file to use")
+	fs.String("config", "", "config `file`")
+	fs.String("server", "", "base `URL` of the API: https://host:8444/pgwy/api")
+	fs.String("ca-file", "", "PEM `file` with the CA to trust for the gateway; the system's by default")
+	fs.String("tls-server-name", "", "name to expect in the gateway's certificate")
+	fs.String("cert", "", "officer certificate: PEM or PKCS#12 `file`")
+	fs.String("key", "", "officer key: PEM or PKCS#12 `file`")
+	fs.String("pin-file", "", "`file` with the password or PIN of the key")
+	fs.String("sign-cert", "", "certificate to sign writes with, when it is another")
+	fs.String("sign-key", "", "key to sign writes with, when it is another")
+	fs.String("sign-pin-file", "", "`file` with the password or PIN of the signing key")
+	fs.StringP("output", "o", "", "form of the output {"+strings.Join(output.FormatNames(), "|")+"}; table on a terminal, tsv in a pipe")
+	fs.Bool("no-header", false, "print tables without header")
+	fs.Bool("no-color", false, "print no colour")
+	fs.Bool("no-input", false, "never ask: end with exit code 2 instead")
+	fs.BoolP("yes", "y", false, "answer the question before a write with yes")
+	fs.Duration("timeout", 0, "time for one exchange with the gateway; 60s by default")
+	fs.Bool("debug", false, "show exchanges on stderr, values masked")
+	fs.BoolP("quiet", "q", false, "no notes on stderr")
+	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(output.FormatNames(), cobra.ShellCompDirectiveNoFileComp))
+	for _, name := range []string{"server", "tls-server-name", "timeout"} {
+		_ = root.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
+	}
+}

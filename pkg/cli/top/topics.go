@@ -1,0 +1,56 @@
+package top
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
+	"github.com/cmctl/cmctl/pkg/config"
+	"github.com/cmctl/cmctl/pkg/exit"
+)
+
+// newExitCodesTopic is `cmctl help exit-codes`, printed from the one table.
+func newExitCodesTopic() *cobra.Command {
+	var b strings.Builder
+	b.WriteString("How cmctl ends:\n\n")
+	for _, r := range exit.Table() {
+		fmt.Fprintf(&b, "  %3d  %-12s %s\n", r.Code, r.Kind, r.Meaning)
+	}
+	b.WriteString(`
+A crash ends with 134. For several items, what stopped the run wins; else 0 when
+every item is done or already; else 3 when at least one is; else the code that
+all failures share, or 1.
+`)
+	return &cobra.Command{Use: "exit-codes", Short: "How cmctl ends: the exit codes", Long: b.String()}
+}
+
+// newEnvironmentTopic is `cmctl help environment`, printed from the registry.
+func newEnvironmentTopic(f *cmdutil.Factory) *cobra.Command {
+	var b strings.Builder
+	b.WriteString("Environment variables that cmctl reads. A flag wins over its variable, a variable\nover the context. An explicit --context ignores the variables of a connection.\n\n")
+	for _, v := range config.Variables() {
+		fmt.Fprintf(&b, "  %-24s %s\n", v.Name, v.Meaning)
+	}
+	cmd := &cobra.Command{Use: "environment", Short: "The environment variables that cmctl reads", Long: b.String()}
+	cmd.SetHelpFunc(func(cmd *cobra.Command, _ []string) {
+		out := cmd.OutOrStdout()
+		_, _ = fmt.Fprint(out, cmd.Long)
+		set := ""
+		for _, v := range config.Variables() {
+			value, ok := f.Env(v.Name)
+			if !ok {
+				continue
+			}
+			if v.Sensitive {
+				value = "(set)"
+			}
+			set += fmt.Sprintf("  %s=%s\n", v.Name, value)
+		}
+		if set != "" {
+			_, _ = fmt.Fprint(out, "\nSet now:\n\n"+set)
+		}
+	})
+	return cmd
+}
