@@ -1,12 +1,8 @@
 package store
 
 import (
-	"context"
-	"database/sql"
 	"strings"
 	"time"
-
-	"github.com/cmctl/cmctl/pkg/sandbox/store/dn"
 )
 
 // certColumns are those of table cert, in the order of args and, with the
@@ -69,59 +65,4 @@ func instant(ms int64) time.Time {
 		return time.Time{}
 	}
 	return time.UnixMilli(ms).UTC()
-}
-
-// load reads the columns of a store that is being opened.
-func load(ctx context.Context, db *sql.DB) (*columns, error) {
-	c := newColumns()
-	if err := c.loadIssuers(ctx, db); err != nil {
-		return nil, err
-	}
-	var n int
-	if err := db.QueryRowContext(ctx, "SELECT count(*) FROM cert").Scan(&n); err != nil {
-		return nil, err
-	}
-	c.grow(n)
-	rows, err := db.QueryContext(ctx, `SELECT id, issuer, serial, cn, given_name, surname, org, ou, subject_serial, country, card_serial,
-		type, not_before, not_after, revoked, reason, revoked_at, publishable, published_at, ocsp_at,
-		field1, field2, field3, field4, field5, field6, ski, domain FROM cert ORDER BY id`)
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var r Cert
-		var issuer int32
-		var times [timeColumns]int64
-		err := rows.Scan(&r.ID, &issuer, &r.Serial, &r.CN, &r.GivenName, &r.Surname, &r.Org, &r.OU, &r.SubjectSerial, &r.Country, &r.CardSerial,
-			&r.Type, &times[colNotBefore], &times[colNotAfter], &r.Revoked, &r.Reason, &times[colRevokedAt], &r.PublicationAllowed, &times[colPublishedAt], &times[colOCSPAt],
-			&r.Fields[0], &r.Fields[1], &r.Fields[2], &r.Fields[3], &r.Fields[4], &r.Fields[5], &r.SKI, &r.Domain)
-		if err != nil {
-			return nil, err
-		}
-		e := c.entry(&r, issuer)
-		e.times = times
-		c.add(e)
-	}
-	return c, rows.Err()
-}
-
-func (c *columns) loadIssuers(ctx context.Context, db *sql.DB) error {
-	rows, err := db.QueryContext(ctx, "SELECT n, id, dn, aki FROM issuer")
-	if err != nil {
-		return err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var n int32
-		var i issuer
-		if err := rows.Scan(&n, &i.id, &i.dn, &i.aki); err != nil {
-			return err
-		}
-		if i.canonical, err = dn.Canonical(i.dn); err != nil {
-			return err
-		}
-		c.issuers[n] = i
-	}
-	return rows.Err()
 }

@@ -5,8 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"runtime"
-	"sync"
 )
 
 // Seed fills a store with n certificates of end entities, n/1000 of CAs and,
@@ -115,38 +113,4 @@ func insertSome(tx *Tx, full *sql.Stmt, b seeded) error {
 	}
 	_, err := tx.tx.ExecContext(tx.ctx, insertCerts(len(b.entries)), b.args...)
 	return err
-}
-
-// inOrder makes n things with several workers and hands them on one by one, in
-// their order. What was made ahead is bounded.
-func inOrder[T any](ctx context.Context, n int, build func(k int) T, use func(T) error) error {
-	ctx, stop := context.WithCancel(ctx)
-	workers := runtime.GOMAXPROCS(0)
-	queues := make([]chan T, workers)
-	var running sync.WaitGroup
-	for w := range queues {
-		queues[w] = make(chan T, 8)
-		running.Go(func() {
-			for k := w; k < n; k += workers {
-				select {
-				case queues[w] <- build(k):
-				case <-ctx.Done():
-					return
-				}
-			}
-		})
-	}
-	defer running.Wait()
-	defer stop()
-	for k := range n {
-		select {
-		case v := <-queues[k%workers]:
-			if err := use(v); err != nil {
-				return err
-			}
-		case <-ctx.Done():
-			return ctx.Err()
-		}
-	}
-	return nil
 }

@@ -48,7 +48,7 @@ func Open(ctx context.Context, path string) (*Store, error) {
 		}
 	}
 	if _, err = s.writer.ExecContext(ctx, schema); err == nil {
-		s.cols, err = load(ctx, s.writer)
+		s.cols, err = load(ctx, s.reader)
 	}
 	if err != nil {
 		return nil, errors.Join(fmt.Errorf("the store cannot be opened: %w", err), s.Close())
