@@ -15,8 +15,6 @@ import (
 	"fmt"
 	"math/big"
 	"time"
-
-	"github.com/cmctl/cmctl/pkg/sandbox/store/dn"
 )
 
 // The ids of the issuers: part of CRL and CA certificate URLs.
@@ -144,11 +142,8 @@ func (h *Hierarchy) Chain(id string) []*x509.Certificate {
 
 // DN is the issuer's name as RFC 1779 text.
 func (i *Issuer) DN() string {
-	name, err := dn.Parse(i.Cert.RawSubject)
-	if err != nil {
-		return "" // of a certificate that this package made: cannot be
-	}
-	return dn.Text(name)
+	name, _ := DN(i.Cert.RawSubject) // of a certificate that was decoded before
+	return name
 }
 
 // newSerial makes a random serial number of 20 octets, the most there may be;

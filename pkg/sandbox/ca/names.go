@@ -40,6 +40,12 @@ func encodeName(list []attribute) ([]byte, error) {
 	return asn1.Marshal(name)
 }
 
+// DN is an encoded name as RFC 1779 text: cn=Demo Issuing CA,o=Demo,c=SE.
+func DN(raw []byte) (string, error) {
+	name, err := dn.Parse(raw)
+	return dn.Text(name), err
+}
+
 // Row describes a certificate as the store keeps it, bytes included. IssuerID
 // is set when one of the hierarchy's issuers signed it. Of an attribute that a
 // name has several times, the most specific one is taken.

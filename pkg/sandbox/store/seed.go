@@ -5,7 +5,11 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
+	"strconv"
 )
+
+// MetaSeeded names the value that holds the n of Seed, once it is done.
+const MetaSeeded = "seeded"
 
 // Seed fills a store with n certificates of end entities, n/1000 of CAs and,
 // from a thousand on, the few that seedOdd makes. It refuses a store that
@@ -99,11 +103,11 @@ func (tx *Tx) seed(n int, o SeedOptions) error {
 	if err != nil {
 		return err
 	}
-	for _, i := range []SeedIssuer{o.Root, o.Issue[0], o.Issue[1]} {
-		tx.touch(i.ID)
+	for id := range numbers {
+		tx.touch(id)
 	}
 	tx.applied = append(tx.applied, func(c *columns) { c.merge(fresh) })
-	return nil
+	return tx.SetMeta(MetaSeeded, strconv.Itoa(n))
 }
 
 func insertSome(tx *Tx, full *sql.Stmt, b seeded) error {

@@ -12,8 +12,8 @@ import (
 //
 //	9001-9003  EE of the domain OtherDomain: officers do not find them (909)
 //	9011-9012  CA, locked (902)
-//	10001-     n of EE, in groups of twenty: sixteen active, one on hold, two
-//	           revoked, one expired
+//	10001-     n of EE, in groups of twenty: sixteen active (one in two hundred
+//	           not valid yet), one on hold, two revoked, one expired
 //	then       n/1000 of CA, issued by the root
 //
 // The first two only from a thousand certificates on, so that small stores
