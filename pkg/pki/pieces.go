@@ -31,11 +31,13 @@ func Split(data []byte) ([]Piece, error) {
 		return nil, errUTF16
 	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
-	if bytes.Contains(data, []byte("-----BEGIN")) {
-		return splitPEM(data)
-	}
+	// ASN.1 first: a signed message may hold PEM text.
 	der, err := DER(data)
-	if err != nil {
+	switch {
+	case err == nil:
+	case bytes.Contains(data, []byte("-----BEGIN")):
+		return splitPEM(data)
+	default:
 		if decoded, ok := bareBase64(data); ok {
 			der, err = DER(decoded)
 		}

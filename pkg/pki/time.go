@@ -36,13 +36,13 @@ func ParseTime(s string, now time.Time) (time.Time, error) {
 }
 
 func parseRelative(s, text string, now time.Time) (time.Time, error) {
-	unit := strings.TrimLeft(strings.ToLower(text), "+-0123456789")
+	unit := strings.TrimLeft(text, "+-0123456789")
 	number := text[:len(text)-len(unit)]
 	n, err := strconv.Atoi(number)
 	if err != nil || unit == "" || n > 1_000_000_000 || n < -1_000_000_000 {
 		return time.Time{}, exit.Usagef(timeHint, "%q is not a time", clip(s))
 	}
-	switch unit {
+	switch strings.ToLower(unit) {
 	case "s":
 		return checkYear(s, now.Add(time.Duration(n)*time.Second))
 	case "min":
