@@ -1,0 +1,219 @@
+package clitest
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"runtime"
+	"strings"
+	"sync"
+
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/getkin/kin-openapi/openapi3filter"
+	"github.com/getkin/kin-openapi/routers"
+	"github.com/getkin/kin-openapi/routers/gorillamux"
+
+	"github.com/cmctl/cmctl/pkg/sandbox"
+)
+
+// contractDir is the variable that names the folder in which every process of
+// the suite notes the exchanges it has checked.
+const contractDir = "CLITEST_CONTRACT_DIR"
+
+// exchange is one line of such a note.
+type exchange struct {
+	Operation string `json:"operation"`
+	Client    bool   `json:"client"`           // the request was cmctl's, not a stranger's
+	Exempt    string `json:"exempt,omitempty"` // the fault that altered the answer
+	Problem   string `json:"problem,omitempty"`
+}
+
+// Contract holds every exchange against the OpenAPI file: a referee that
+// neither the client nor the sandbox wrote.
+type Contract struct {
+	doc     *openapi3.T
+	mu      sync.Mutex
+	routers map[string]routers.Router
+}
+
+// Root is the folder of the module.
+func Root() string {
+	_, file, _, _ := runtime.Caller(0)
+	return filepath.Dir(filepath.Dir(filepath.Dir(file)))
+}
+
+// LoadContract reads the OpenAPI file.
+func LoadContract() (*Contract, error) {
+	doc, err := openapi3.NewLoader().LoadFromFile(filepath.Join(Root(), "testdata", "api", "cm-rest-api.yaml"))
+	if err != nil {
+		return nil, err
+	}
+	for _, media := range []string{"application/pkcs10", "application/pkix-cert", "application/pkcs7-mime", "application/pem-certificate-chain", "application/x-pkcs12"} {
+		openapi3filter.RegisterBodyDecoder(media, openapi3filter.FileBodyDecoder)
+	}
+	return &Contract{doc: doc, routers: map[string]routers.Router{}}, nil
+}
+
+// OperationIDs lists the operations of the file.
+func (c *Contract) OperationIDs() []string {
+	var ids []string
+	for _, item := range c.doc.Paths.Map() {
+		for _, op := range item.Operations() {
+			ids = append(ids, op.OperationID)
+		}
+	}
+	return ids
+}
+
+// router makes, once for each base path, what finds an operation of the file.
+func (c *Contract) router(base string) (routers.Router, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if r := c.routers[base]; r != nil {
+		return r, nil
+	}
+	doc := *c.doc
+	doc.Servers = openapi3.Servers{{URL: base}}
+	r, err := gorillamux.NewRouter(&doc)
+	if err == nil {
+		c.routers[base] = r
+	}
+	return r, err
+}
+
+// Middleware checks every request of cmctl and every answer of the sandbox
+// and notes what it found. Answers altered by a fault are exempt, by name.
+func (c *Contract) Middleware(base string) func(http.Handler) http.Handler {
+	return func(next http.Handler) http.Handler {
+		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			body, err := io.ReadAll(r.Body)
+			if err != nil {
+				body = nil
+			}
+			r.Body = io.NopCloser(bytes.NewReader(body))
+			copied := &tee{ResponseWriter: w, status: http.StatusOK}
+			note := exchange{Operation: sandbox.OperationFromContext(r.Context()), Client: strings.HasPrefix(r.UserAgent(), "cmctl/")}
+			defer func() {
+				if f, ok := sandbox.FaultFromContext(r.Context()); ok {
+					note.Exempt = f.String()
+				}
+				if err := c.check(r, base, body, copied, note); err != nil {
+					note.Problem = err.Error()
+				}
+				if err := writeNote(note); err != nil {
+					panic(err)
+				}
+			}()
+			next.ServeHTTP(copied, r)
+		})
+	}
+}
+
+func (c *Contract) check(r *http.Request, base string, body []byte, answer *tee, note exchange) error {
+	router, err := c.router(base)
+	if err != nil {
+		return err
+	}
+	req := r.Clone(context.Background())
+	req.Body = io.NopCloser(bytes.NewReader(body))
+	route, params, err := router.FindRoute(req)
+	if err != nil {
+		return fmt.Errorf("request %s %s: %w", r.Method, r.URL, err)
+	}
+	in := &openapi3filter.RequestValidationInput{
+		Request: req, PathParams: params, Route: route,
+		Options: &openapi3filter.Options{IncludeResponseStatus: true, AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, MultiError: true},
+	}
+	if note.Client {
+		if err := openapi3filter.ValidateRequest(req.Context(), in); err != nil {
+			return fmt.Errorf("request %s %s: %w", r.Method, r.URL, err)
+		}
+		if err := declared(route, req); err != nil {
+			return err
+		}
+	}
+	if note.Exempt != "" {
+		return nil
+	}
+	out := &openapi3filter.ResponseValidationInput{RequestValidationInput: in, Status: answer.status, Header: answer.Header(), Options: in.Options}
+	out.SetBodyBytes(answer.body.Bytes())
+	if err := openapi3filter.ValidateResponse(req.Context(), out); err != nil {
+		return fmt.Errorf("answer %d to %s %s: %w", answer.status, r.Method, r.URL, err)
+	}
+	return nil
+}
+
+// declared refuses query parameters that the file does not have: the validator
+// looks only at those it knows.
+func declared(route *routers.Route, r *http.Request) error {
+	known := map[string]bool{}
+	for _, p := range append(route.PathItem.Parameters, route.Operation.Parameters...) {
+		known[p.Value.Name] = p.Value.In == "query"
+	}
+	for name := range r.URL.Query() {
+		if !known[name] {
+			return fmt.Errorf("request %s %s: the API file declares no query parameter %q", r.Method, r.URL.Path, name)
+		}
+	}
+	return nil
+}
+
+// tee keeps a copy of an answer on its way out.
+type tee struct {
+	http.ResponseWriter
+	status int
+	body   bytes.Buffer
+}
+
+func (t *tee) WriteHeader(status int) {
+	t.status = status
+	t.ResponseWriter.WriteHeader(status)
+}
+
+func (t *tee) Write(p []byte) (int, error) {
+	t.body.Write(p)
+	return t.ResponseWriter.Write(p)
+}
+
+// Unwrap lets http.ResponseController reach what is below.
+func (t *tee) Unwrap() http.ResponseWriter { return t.ResponseWriter }
+
+func writeNote(e exchange) error {
+	dir := os.Getenv(contractDir)
+	if dir == "" {
+		return errors.New(contractDir + " is not set: the exchange would go unchecked")
+	}
+	raw, err := json.Marshal(e)
+	if err != nil {
+		return err
+	}
+	f, err := os.OpenFile(filepath.Join(dir, "exchanges.jsonl"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return err
+	}
+	_, err = f.Write(append(raw, '\n'))
+	return errors.Join(err, f.Close())
+}
+
+func readNotes(dir string) ([]exchange, error) {
+	raw, err := os.ReadFile(filepath.Join(dir, "exchanges.jsonl"))
+	if err != nil {
+		return nil, err
+	}
+	var notes []exchange
+	for dec := json.NewDecoder(bytes.NewReader(raw)); ; {
+		var e exchange
+		if err := dec.Decode(&e); errors.Is(err, io.EOF) {
+			return notes, nil
+		} else if err != nil {
+			return nil, err
+		}
+		notes = append(notes, e)
+	}
+}
