@@ -6,17 +6,18 @@ type Operation struct {
 	ID     string
 	Method string
 	Path   string
-	Write  bool // takes `signature` and may answer -19
+	Write  bool   // takes `signature` and may answer -19
+	Call   string // the Client's method for it: Certificates.List
 }
 
 var (
-	opListCertificates     = Operation{"listCertificates", "GET", "/certificates", false}
-	opGetDetails           = Operation{"getCertificateDetails", "GET", "/certificates/{certid}/details", false}
-	opDownload             = Operation{"downloadCertificate", "GET", "/certificates/{certid}/download", false}
-	opRevoke               = Operation{"revokeCertificate", "POST", "/certificates/revoke", true}
-	opReinstate            = Operation{"reinstateCertificate", "POST", "/certificates/reinstate", true}
-	opIssuePKCS10          = Operation{"issueCertificatePkcs10", "POST", "/certificates/pkcs10", true}
-	opListProcedures       = Operation{"listProcedures", "GET", "/procedures", false}
+	opListCertificates     = Operation{"listCertificates", "GET", "/certificates", false, "Certificates.List"}
+	opGetDetails           = Operation{"getCertificateDetails", "GET", "/certificates/{certid}/details", false, "Certificates.Details"}
+	opDownload             = Operation{"downloadCertificate", "GET", "/certificates/{certid}/download", false, "Certificates.Download"}
+	opRevoke               = Operation{"revokeCertificate", "POST", "/certificates/revoke", true, "Certificates.Revoke"}
+	opReinstate            = Operation{"reinstateCertificate", "POST", "/certificates/reinstate", true, "Certificates.Reinstate"}
+	opIssuePKCS10          = Operation{"issueCertificatePkcs10", "POST", "/certificates/pkcs10", true, "Certificates.IssuePKCS10"}
+	opListProcedures       = Operation{"listProcedures", "GET", "/procedures", false, "Procedures.List"}
 	implementedOperations  = []Operation{opListCertificates, opGetDetails, opDownload, opRevoke, opReinstate, opIssuePKCS10, opListProcedures}
 	absentMeansNotFoundOps = map[string]bool{opGetDetails.ID: true, opDownload.ID: true}
 )

@@ -107,6 +107,16 @@ func (n Noun[T]) fields(where Where) []Field[T] {
 	return fs
 }
 
+// Columns are the names of the tsv columns in their order: contract, so the
+// reference pages print them.
+func (n Noun[T]) Columns() []string {
+	var names []string
+	for _, f := range n.fields(InTSV) {
+		names = append(names, f.Name)
+	}
+	return names
+}
+
 // value is what json and jsonl encode for v.
 func (n Noun[T]) value(v T) any {
 	if n.JSON != nil {

@@ -56,7 +56,7 @@ record goes there, with the PEM in it. Files are written whole or not at all.`,
 	o.target.addFlags(cmd)
 	cmd.Flags().BoolVar(&o.chain, "chain", false, "the whole chain, the certificate first")
 	cmd.Flags().IntVar(&o.depth, "depth", 1, "the first `N` certificates of the chain")
-	return cmdutil.Operations(cmd, "downloadCertificate")
+	return cmdutil.Columns(cmdutil.Operations(cmd, "downloadCertificate"), storedNoun.Columns())
 }
 
 func runDownload(ctx context.Context, o *downloadOptions) error {

@@ -23,5 +23,5 @@ func newHoldCmd(f *cmdutil.Factory) *cobra.Command {
 		},
 	}
 	o.addFlags(cmd)
-	return cmdutil.Operations(cmd, "revokeCertificate")
+	return cmdutil.Columns(cmdutil.Operations(cmd, "revokeCertificate"), outcomeNoun.Columns())
 }

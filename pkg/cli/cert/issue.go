@@ -56,7 +56,7 @@ is looked for; nothing is asked for twice.`,
 	cmd.Flags().StringVar(&o.validFrom, "valid-from", "", "wanted start of validity, `time`")
 	cmd.Flags().StringVar(&o.validTo, "valid-to", "", "wanted end of validity, `time`")
 	o.target.addFlags(cmd)
-	return cmdutil.Operations(cmd, "issueCertificatePkcs10")
+	return cmdutil.Columns(cmdutil.Operations(cmd, "issueCertificatePkcs10"), storedNoun.Columns())
 }
 
 // maxCSR is the most bytes that are read of a request.

@@ -23,5 +23,5 @@ can be reinstated; a revoked one stays revoked.
 		},
 	}
 	o.addFlags(cmd)
-	return cmdutil.Operations(cmd, "reinstateCertificate")
+	return cmdutil.Columns(cmdutil.Operations(cmd, "reinstateCertificate"), outcomeNoun.Columns())
 }

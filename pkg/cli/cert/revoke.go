@@ -28,5 +28,5 @@ certificateHold, which is what "cmctl cert hold" does.
 	cmdutil.EnumFlag(cmd, &reason, "reason", "why, a word or its number", cmdutil.ReasonWords(pki.RevokeReasons()), pki.ParseRevokeReason)
 	_ = cmd.MarkFlagRequired("reason")
 	o.addFlags(cmd)
-	return cmdutil.Operations(cmd, "revokeCertificate")
+	return cmdutil.Columns(cmdutil.Operations(cmd, "revokeCertificate"), outcomeNoun.Columns())
 }

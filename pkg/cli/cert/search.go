@@ -52,7 +52,7 @@ are RFC 3339, a date, now, or relative to now such as 30d or -12h.`,
 	o.filter = cmdutil.AddFilterFlags(cmd)
 	cmd.Flags().IntVar(&o.limit, "limit", 0, "stop after `N` certificates")
 	cmd.Flags().BoolVar(&o.count, "count", false, "print only how many match")
-	return cmdutil.Operations(cmd, "listCertificates")
+	return cmdutil.Columns(cmdutil.Operations(cmd, "listCertificates"), certificateNoun.Columns())
 }
 
 func runSearch(ctx context.Context, o *searchOptions) error {

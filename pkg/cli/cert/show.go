@@ -32,7 +32,7 @@ func newShowCmd(f *cmdutil.Factory) *cobra.Command {
 			return runShow(cmd.Context(), o)
 		},
 	}
-	return cmdutil.Operations(cmd, "getCertificateDetails")
+	return cmdutil.Columns(cmdutil.Operations(cmd, "getCertificateDetails"), certificateNoun.Columns())
 }
 
 func runShow(ctx context.Context, o *showOptions) error {

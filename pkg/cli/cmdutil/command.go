@@ -18,21 +18,36 @@ const (
 	GroupLocal = "local"
 )
 
-// operationsKey annotates a command with the operationIds that it calls; the
-// reference pages print them.
-const operationsKey = "cmctl_operations"
+// What commands are annotated with for the reference pages: the operationIds
+// that one calls, and the tsv columns that it prints.
+const (
+	operationsKey = "cmctl_operations"
+	columnsKey    = "cmctl_columns"
+)
 
 // Operations notes which operations of the API a command is for.
 func Operations(cmd *cobra.Command, ids ...string) *cobra.Command {
-	if cmd.Annotations == nil {
-		cmd.Annotations = map[string]string{}
-	}
-	cmd.Annotations[operationsKey] = strings.Join(ids, " ")
-	return cmd
+	return annotate(cmd, operationsKey, ids)
 }
 
 // OperationsOf are the operationIds that a command is for.
 func OperationsOf(cmd *cobra.Command) []string { return strings.Fields(cmd.Annotations[operationsKey]) }
+
+// Columns notes the tsv columns of what a command prints, in their order.
+func Columns(cmd *cobra.Command, names []string) *cobra.Command {
+	return annotate(cmd, columnsKey, names)
+}
+
+// ColumnsOf are the tsv columns of a command; none when it prints no noun.
+func ColumnsOf(cmd *cobra.Command) []string { return strings.Fields(cmd.Annotations[columnsKey]) }
+
+func annotate(cmd *cobra.Command, key string, words []string) *cobra.Command {
+	if cmd.Annotations == nil {
+		cmd.Annotations = map[string]string{}
+	}
+	cmd.Annotations[key] = strings.Join(words, " ")
+	return cmd
+}
 
 // AtLeastOne refuses a command line without arguments and names what is
 // missing.

@@ -34,13 +34,14 @@ func yesNo(b bool) string {
 }
 
 func newListCmd(f *cmdutil.Factory) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:     "list",
 		Short:   "List the contexts",
 		Example: "  cmctl context list",
 		Args:    exactly(),
 		RunE:    func(*cobra.Command, []string) error { return runList(f) },
 	}
+	return cmdutil.Columns(cmd, contextNoun.Columns())
 }
 
 func runList(f *cmdutil.Factory) error {

@@ -28,7 +28,7 @@ var valueNoun = output.Noun[value]{
 }
 
 func newShowCmd(f *cmdutil.Factory) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "show [name]",
 		Short: "Show a context, or the settings that count now",
 		Long: `Show what a context holds. Without a name, show the settings that count for a
@@ -44,6 +44,7 @@ run now, and where each comes from: flag, variable, context or default.`,
 			return runShowSettings(f)
 		},
 	}
+	return cmdutil.Columns(cmd, valueNoun.Columns())
 }
 
 func runShow(f *cmdutil.Factory, name string) error {

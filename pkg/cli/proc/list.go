@@ -29,7 +29,7 @@ func newListCmd(f *cmdutil.Factory) *cobra.Command {
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return runList(cmd.Context(), f) },
 	}
-	return cmdutil.Operations(cmd, "listProcedures")
+	return cmdutil.Columns(cmdutil.Operations(cmd, "listProcedures"), procedureNoun.Columns())
 }
 
 func runList(ctx context.Context, f *cmdutil.Factory) error {

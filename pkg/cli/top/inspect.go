@@ -110,7 +110,7 @@ func signersText(ss []cmsSigner) string {
 }
 
 func newInspectCmd(f *cmdutil.Factory) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:   "inspect <file>...",
 		Short: "Show what is in certificate, request and CMS files",
 		Long: `Show what is in a file: certificates and chains (PEM, DER, PKCS#7), certificate
@@ -122,6 +122,7 @@ key. - is standard input.`,
 		Args:    cmdutil.AtLeastOne("file"),
 		RunE:    func(_ *cobra.Command, args []string) error { return runInspect(f, args) },
 	}
+	return cmdutil.Columns(cmd, findingNoun.Columns())
 }
 
 // maxInspect is the most bytes that are read of a file.

@@ -31,7 +31,7 @@ var versionNoun = output.Noun[versionInfo]{
 }
 
 func newVersionCmd(f *cmdutil.Factory) *cobra.Command {
-	return &cobra.Command{
+	cmd := &cobra.Command{
 		Use:     "version",
 		Short:   "Show the version and what this build can do",
 		Example: "  cmctl version -o json",
@@ -51,4 +51,5 @@ func newVersionCmd(f *cmdutil.Factory) *cobra.Command {
 			return w.Close()
 		},
 	}
+	return cmdutil.Columns(cmd, versionNoun.Columns())
 }
