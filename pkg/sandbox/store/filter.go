@@ -55,18 +55,24 @@ func (c *columns) filters(q *Query) ([]filter, error) {
 	return append(list, byState, visible(c.domain, c.hash(q.Domain))), nil
 }
 
-// readHex reads a number or a key identifier in hex: with or without 0x,
-// colons and blanks, in either case.
+// readHex reads a number or a key identifier in hex: with or without 0x, with
+// or without colons or blanks between octets, in either case.
 func readHex(field, text string) (string, error) {
 	if text == "" {
 		return "", nil
 	}
-	digits := strings.NewReplacer(":", "", " ", "").Replace(strings.ToLower(strings.TrimSpace(text)))
-	digits = strings.TrimPrefix(digits, "0x")
-	if _, err := hex.DecodeString(digits + strings.Repeat("0", len(digits)%2)); err != nil || digits == "" {
+	digits := strings.TrimPrefix(strings.ToLower(strings.TrimSpace(text)), "0x")
+	groups := strings.FieldsFunc(digits, func(r rune) bool { return r == ':' || r == ' ' })
+	for _, g := range groups {
+		_, err := hex.DecodeString(g + strings.Repeat("0", len(g)%2))
+		if err != nil || len(groups) > 1 && len(g) != 2 {
+			return "", &BadField{field, "not a hex number"}
+		}
+	}
+	if len(groups) == 0 {
 		return "", &BadField{field, "not a hex number"}
 	}
-	return digits, nil
+	return strings.Join(groups, ""), nil
 }
 
 // span is a range of milliseconds, both ends in it.
