@@ -24,8 +24,11 @@ show, download, issue, revoke, hold and reinstate certificates through the CM
 REST API of its Protocol Gateway.
 
 Every call is mutual TLS with an officer certificate, and every write is signed
-with the officer's key. Results go to stdout, everything else to stderr.`,
-		Example: `  cmctl context set prod --server https://pgwy.example.com:8444/pgwy/api --cert officer.pem --key officer.key
+with the officer's key. Results go to stdout, everything else to stderr.
+
+Start with a context, which names the gateway and the keys to use there. The
+cmctl of cert-manager is another program.`,
+		Example: `  cmctl context set prod --server https://pgwy.example.com:8444/pgwy/api --ca-file root.pem --cert officer.p12
   cmctl cert search --cn "Demo User"
   cmctl cert revoke 10003 --reason superseded`,
 		SilenceErrors: true,
@@ -49,7 +52,7 @@ with the officer's key. Results go to stdout, everything else to stderr.`,
 	root.AddCommand(cert.NewCmd(f), proc.NewCmd(f), contexts.NewCmd(f))
 	root.AddCommand(top.NewCmds(f)...)
 	root.SetHelpCommandGroupID(cmdutil.GroupLocal)
-	root.SetCompletionCommandGroupID(cmdutil.GroupLocal)
+	root.SetUsageFunc(printUsage)
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	refuseUnknownVerbs(root)
 	return root
@@ -80,24 +83,24 @@ func refuseUnknownVerbs(cmd *cobra.Command) {
 
 func addGlobalFlags(root *cobra.Command) {
 	fs := root.PersistentFlags()
-	fs.String("context", "", "context of the config file to use")
-	fs.String("config", "", "config `file`")
+	fs.String("context", "", "context to use, by its `name` in the config file")
+	fs.String("config", "", "config `file` instead of ~/.config/cmctl/config.yaml")
 	fs.String("server", "", "base `URL` of the API: https://host:8444/pgwy/api")
 	fs.String("ca-file", "", "PEM `file` with the CA to trust for the gateway; the system's by default")
-	fs.String("tls-server-name", "", "name to expect in the gateway's certificate")
-	fs.String("cert", "", "officer certificate: PEM or PKCS#12 `file`")
-	fs.String("key", "", "officer key: PEM or PKCS#12 `file`")
+	fs.String("tls-server-name", "", "`name` to expect in the gateway's certificate, instead of the host in --server")
+	fs.String("cert", "", "officer certificate, a PEM or PKCS#12 `file`; its key may be in there")
+	fs.String("key", "", "officer key, a PEM or PKCS#12 `file`; its certificate may be in there")
 	fs.String("pin-file", "", "`file` with the password or PIN of the key")
-	fs.String("sign-cert", "", "certificate to sign writes with, when it is another")
-	fs.String("sign-key", "", "key to sign writes with, when it is another")
+	fs.String("sign-cert", "", "certificate to sign writes with, when it is another: PEM or PKCS#12 `file`")
+	fs.String("sign-key", "", "key to sign writes with, when it is another: PEM or PKCS#12 `file`")
 	fs.String("sign-pin-file", "", "`file` with the password or PIN of the signing key")
-	fs.StringP("output", "o", "", "form of the output {"+strings.Join(output.FormatNames(), "|")+"}; table on a terminal, tsv in a pipe")
+	fs.StringP("output", "o", "", "`form` of the output {"+strings.Join(output.FormatNames(), "|")+"}; table on a terminal, tsv in a pipe")
 	fs.Bool("no-header", false, "print tables without header")
 	fs.Bool("no-color", false, "print no colour")
 	fs.Bool("no-input", false, "never ask: end with exit code 2 instead")
-	fs.BoolP("yes", "y", false, "answer the question before a write with yes")
-	fs.Duration("timeout", 0, "time for one exchange with the gateway; 60s by default")
-	fs.Bool("debug", false, "show exchanges on stderr, values masked")
+	fs.BoolP("yes", "y", false, "answer the question before a write with yes; with several items see --expect")
+	fs.Duration("timeout", 0, "`time` for one exchange with the gateway, such as 90s; 60s by default")
+	fs.Bool("debug", false, "show the exchanges with the gateway on stderr, values masked")
 	fs.BoolP("quiet", "q", false, "no notes on stderr")
 	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(output.FormatNames(), cobra.ShellCompDirectiveNoFileComp))
 	for _, name := range []string{"server", "tls-server-name", "timeout"} {

@@ -30,9 +30,14 @@ func (o *changeOptions) addFlags(cmd *cobra.Command) {
 
 const changeLong = `
 Certificates are named by certid (digits), by serial number (0x..., dec:..., or
-with colons), or in a list with --from. Up to 100 go into one signed request.
-The state is read back before an item is called done. An item that was so
-before is "already", which is success.`
+with colons), or in a list with --from. Up to 100 (--batch) go into one signed
+request. The state is read back before an item is called done. An item that was
+so before is "already", which is success: after a crash, run the same command
+again.
+
+It asks before it writes. --yes answers; above 100 items it needs --expect or
+--max as well, in a protected context always --expect. It ends with 0 when all
+are done or already, with 3 when only some are.`
 
 // runChange is the way of every state change: read the list, ask, write, read
 // back, report.

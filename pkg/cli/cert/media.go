@@ -39,10 +39,11 @@ type target struct {
 func (t *target) addFlags(cmd *cobra.Command) {
 	t.form = formPEM
 	forms := []string{string(formPEM), string(formDER), string(formP7B)}
-	cmdutil.EnumFlag(cmd, &t.form, "format", "form of the certificate, pem by default", forms, cmdutil.OneOf[form](forms...))
-	cmd.Flags().StringVar(&t.out, "out", "", "write to this `FILE`")
-	cmd.Flags().StringVar(&t.dir, "out-dir", "", "write one file for each into this `FOLDER`")
-	cmd.Flags().BoolVar(&t.force, "force", false, "overwrite files")
+	cmdutil.EnumFlag(cmd, &t.form, "format", "how a certificate is written", forms, cmdutil.OneOf[form](forms...))
+	cmd.Flags().Lookup("format").DefValue = forms[0]
+	cmd.Flags().StringVar(&t.out, "out", "", "write to this `file`, 0600")
+	cmd.Flags().StringVar(&t.dir, "out-dir", "", "write one file for each into this `folder`")
+	cmd.Flags().BoolVar(&t.force, "force", false, "overwrite files that are there already")
 }
 
 // check refuses what cannot be written for n certificates.

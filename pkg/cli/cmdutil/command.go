@@ -62,7 +62,7 @@ func AtLeastOne(what string) cobra.PositionalArgs {
 
 // AddBatchFlag adds --batch; its default is the context's.
 func AddBatchFlag(cmd *cobra.Command) {
-	cmd.Flags().Int("batch", 100, "most items in one signed request")
+	cmd.Flags().Int("batch", 100, "most items `N` in one signed request, 1 to 900")
 }
 
 // TimeText is a time as output prints it; "" for none.

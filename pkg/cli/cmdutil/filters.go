@@ -43,7 +43,7 @@ func AddFilterFlags(cmd *cobra.Command) *FilterFlags {
 	text(&f.SubjectSerialNumber, "subject-serial", "serial number attribute of the subject", "subjectSerialNumber")
 	text(&f.SubjectCountry, "country", "subject country", "subjectCountry")
 	text(&f.CardSerialNumber, "card-serial", "serial number of the card that holds it", "cardSerialNumber")
-	text(&ff.serial, "serial", "certificate serial number: hex, with colons, or dec:123", "certificateSerialNumber")
+	text(&ff.serial, "serial", "certificate serial number: hex, with or without 0x and colons, or dec:123", "certificateSerialNumber")
 	text(&f.Issuer, "issuer", "issuer DN as in RFC 1779: cn=Demo Issuing CA,o=Demo,c=SE", "issuer")
 	text(&f.AuthorityKeyIdentifier, "aki", "authority key identifier, hex", "authorityKeyIdentifier")
 	text(&f.SubjectKeyIdentifier, "ski", "subject key identifier, hex", "subjectKeyIdentifier")
@@ -51,9 +51,9 @@ func AddFilterFlags(cmd *cobra.Command) *FilterFlags {
 		n := string(rune('1' + i))
 		text(p, "field"+n, "extended search field "+n, "field"+n)
 	}
-	fs.StringSliceVar(&ff.types, "type", nil, "subject types EE, CA or EE,CA; end entities only by default (API: subjectType)")
+	fs.StringSliceVar(&ff.types, "type", nil, "subject `types` EE, CA or EE,CA; end entities only by default (API: subjectType)")
 	_ = cmd.RegisterFlagCompletionFunc("type", cobra.FixedCompletions([]string{"EE", "CA", "EE,CA"}, cobra.ShellCompDirectiveNoFileComp))
-	fs.StringSliceVar(&ff.reasons, "reason", nil, "revoked for one of these reasons, words or numbers (API: revocationReason)")
+	fs.StringSliceVar(&ff.reasons, "reason", nil, "revoked for one of these `reasons`, words or numbers, joined by commas {"+strings.Join(ReasonWords(pki.SearchReasons()), "|")+"} (API: revocationReason)")
 	_ = cmd.RegisterFlagCompletionFunc("reason", cobra.FixedCompletions(ReasonWords(pki.SearchReasons()), cobra.ShellCompDirectiveNoFileComp))
 
 	flag := func(p *bool, name, usage, api string) { fs.BoolVar(p, name, false, usage+" (API: "+api+")") }
@@ -81,8 +81,8 @@ func AddFilterFlags(cmd *cobra.Command) *FilterFlags {
 		ff.times = append(ff.times, tf)
 		fs.StringVar(&tf.text, t.name, "", t.usage+" this `time` (API: "+t.api+")")
 	}
-	fs.StringVar(&ff.within, "expires-within", "", "validity ends between now and this time, such as 30d")
-	fs.StringArrayVar(&ff.params, "param", nil, "a parameter that only a newer gateway knows, `NAME=VALUE`; repeatable")
+	fs.StringVar(&ff.within, "expires-within", "", "validity ends between now and this `time`, such as 30d")
+	fs.StringArrayVar(&ff.params, "param", nil, "a parameter that only a newer gateway knows, as `NAME=VALUE`; repeatable")
 	return ff
 }
 

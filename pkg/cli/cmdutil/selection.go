@@ -28,8 +28,8 @@ const maxList = 1 << 30
 
 // AddSelectionFlags adds --from and --as.
 func AddSelectionFlags(cmd *cobra.Command, s *Selection) {
-	cmd.Flags().StringVar(&s.From, "from", "", "read the certificates from a list `FILE`, - for standard input: certids, serials, CSV with a header, JSON records, PEM or DER")
-	EnumFlag(cmd, &s.As, "as", "what bare tokens of a list are", []string{string(AsID), string(AsSerial)}, OneOf[ListAs](string(AsID), string(AsSerial)))
+	cmd.Flags().StringVar(&s.From, "from", "", "read the certificates from a list `file`, - for standard input: certids, serials, CSV with a header, JSON records, PEM or DER")
+	EnumFlag(cmd, &s.As, "as", "what bare lines of a list, or bare arguments, are", []string{string(AsID), string(AsSerial)}, OneOf[ListAs](string(AsID), string(AsSerial)))
 }
 
 // Entries reads what was selected, without a call to the gateway. An entry

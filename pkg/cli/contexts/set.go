@@ -13,7 +13,7 @@ import (
 func newSetCmd(f *cmdutil.Factory) *cobra.Command {
 	var unset []string
 	cmd := &cobra.Command{
-		Use:   "set <name> [settings]",
+		Use:   "set <name> [flags]",
 		Short: "Make a context, or change settings of one",
 		Long: `Make a context, or change settings of one. Each setting is given by its flag; an
 empty value, or --unset with its name, takes it away. Secrets are never kept:

@@ -24,6 +24,8 @@ func newListCmd(f *cmdutil.Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "list",
 		Short: "List the token procedures open to the officer",
+		Long: `List the token procedures open to the officer. "cmctl cert issue --procedure"
+takes the name or the id.`,
 		Example: `  cmctl proc list
   cmctl proc list -o json`,
 		Args: cobra.NoArgs,

@@ -1,5 +1,5 @@
-// Package top holds the commands that stand directly under cmctl: inspect and
-// version, and the help topics.
+// Package top holds the commands that stand directly under cmctl: inspect,
+// version and completion, and the help topics.
 package top
 
 import (
@@ -10,5 +10,5 @@ import (
 
 // NewCmds makes them.
 func NewCmds(f *cmdutil.Factory) []*cobra.Command {
-	return []*cobra.Command{newInspectCmd(f), newVersionCmd(f), newExitCodesTopic(), newEnvironmentTopic(f)}
+	return []*cobra.Command{newInspectCmd(f), newVersionCmd(f), newCompletionCmd(f), newExitCodesTopic(), newEnvironmentTopic(f)}
 }

@@ -32,9 +32,12 @@ var versionNoun = output.Noun[versionInfo]{
 
 func newVersionCmd(f *cmdutil.Factory) *cobra.Command {
 	cmd := &cobra.Command{
-		Use:     "version",
-		Short:   "Show the version and what this build can do",
-		Example: "  cmctl version -o json",
+		Use:   "version",
+		Short: "Show the version and what this build can do",
+		Long: `Show the version, and which kinds of keys this build opens. The cmctl of
+cert-manager is another program: its version command prints "Client Version".`,
+		Example: `  cmctl version
+  cmctl version -o json`,
 		GroupID: cmdutil.GroupLocal,
 		Args:    cobra.NoArgs,
 		RunE: func(*cobra.Command, []string) error {
