@@ -46,7 +46,11 @@ cmctl of cert-manager is another program.`,
 	)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		f.UseFlags(cmd.Flags())
-		return exit.Usagef("see `"+cmd.CommandPath()+" --help`", "%w", err)
+		hint := exit.HintOf(err)
+		if hint == "" {
+			hint = "see `" + cmd.CommandPath() + " --help`"
+		}
+		return exit.Usagef(hint, "%w", err)
 	})
 	addGlobalFlags(root)
 	root.AddCommand(cert.NewCmd(f), proc.NewCmd(f), contexts.NewCmd(f))

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -203,7 +204,7 @@ func writeNote(e exchange) error {
 
 func readNotes(dir string) ([]exchange, error) {
 	raw, err := os.ReadFile(filepath.Join(dir, "exchanges.jsonl"))
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
 	var notes []exchange

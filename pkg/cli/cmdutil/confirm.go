@@ -106,7 +106,7 @@ func Confirm(ctx context.Context, f *Factory, w Write) error {
 	if w.Undo != "" {
 		undo = "undone by `" + w.Undo + "`"
 	}
-	fmt.Fprintf(&b, "Write:    %s: %s; %s; %s, no PIN entry to come\n", w.Describe, Plural(w.Count, w.Noun), undo, Plural(w.Signatures, "signature"))
+	fmt.Fprintf(&b, "Write:    %s: %s; %s\nTo come:  %s, no PIN entry\n", w.Describe, Plural(w.Count, w.Noun), undo, Plural(w.Signatures, "signature"))
 	p := f.Prompter()
 	if err := p.Check(terminal.Question{Flag: "--yes"}); err != nil {
 		return err
@@ -155,8 +155,9 @@ func DescribeItems(ctx context.Context, c *cmapi.Client, items []ops.Item) ([]st
 		case err != nil:
 			return nil, err
 		}
-		lines[i] = output.Escape(fmt.Sprintf("%s  %s, issued by %s, serial %s, valid %s to %s, %s",
-			cert.CertID, cert.Subject, cert.Issuer, cert.Serial, pki.FormatTime(cert.ValidFrom), pki.FormatTime(cert.ValidTo), StateWords(cert)))
+		lines[i] = output.Escape(fmt.Sprintf("%s  %s  %s", cert.CertID, StateWords(cert), cert.Subject)) + "\n    " +
+			output.Escape(fmt.Sprintf("serial %s, valid %s to %s", cert.Serial, DateText(cert.ValidFrom), DateText(cert.ValidTo))) + "\n    " +
+			output.Escape("issued by "+cert.Issuer)
 	}
 	return lines, nil
 }
