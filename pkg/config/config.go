@@ -74,17 +74,19 @@ func variableOf(flag string) string {
 
 // Key is a key of a context in the file.
 type Key struct {
-	Name    string
-	Meaning string
-	Flag    string // the flag over it, without dashes; empty: none
-	Path    bool   // names a file
+	Name     string
+	Meaning  string
+	Flag     string // the flag over it, without dashes; empty: none
+	Variable string // the variable over it; empty: none
+	Default  string // what holds without any of them; empty: nothing
+	Path     bool   // names a file
 }
 
 // Keys lists the keys of a context in the order of the contract.
 func Keys() []Key {
 	var keys []Key
 	for _, s := range settings() {
-		k := Key{Name: s.key, Meaning: s.meaning, Path: s.path}
+		k := Key{Name: s.key, Meaning: s.meaning, Variable: s.env(), Default: s.fallback, Path: s.path}
 		if s.flag {
 			k.Flag = s.key
 		}

@@ -58,6 +58,12 @@ var table = []Row{
 	{Terminated, "terminated", "terminated: what was in flight was drained first"},
 }
 
+// Rules is what the table cannot say.
+const Rules = `A crash ends with 134. For several items, what stopped the run wins (4, 7, 8, 9,
+10, 130); else 0 when every item is done or already; else 3 when at least one is;
+else the code that all failures share, or 1.
+`
+
 // Table returns the codes in ascending order.
 func Table() []Row { return append([]Row(nil), table...) }
 

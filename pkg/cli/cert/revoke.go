@@ -25,7 +25,7 @@ certificateHold, which is what "cmctl cert hold" does.
 			return runChange(cmd.Context(), o, ops.Revoke(reason))
 		},
 	}
-	cmdutil.EnumFlag(cmd, &reason, "reason", "why, a word or its number", cmdutil.ReasonWords(pki.RevokeReasons()), pki.ParseRevokeReason)
+	cmdutil.EnumFlag(cmd, &reason, "reason", "why, a word or its number (API: reason)", cmdutil.ReasonWords(pki.RevokeReasons()), pki.ParseRevokeReason)
 	_ = cmd.MarkFlagRequired("reason")
 	o.addFlags(cmd)
 	return cmdutil.Columns(cmdutil.Operations(cmd, "revokeCertificate"), outcomeNoun.Columns())

@@ -18,11 +18,7 @@ func newExitCodesTopic() *cobra.Command {
 	for _, r := range exit.Table() {
 		fmt.Fprintf(&b, "  %3d  %-12s %s\n", r.Code, r.Kind, r.Meaning)
 	}
-	b.WriteString(`
-A crash ends with 134. For several items, what stopped the run wins; else 0 when
-every item is done or already; else 3 when at least one is; else the code that
-all failures share, or 1.
-`)
+	b.WriteString("\n" + exit.Rules)
 	return &cobra.Command{Use: "exit-codes", Short: "How cmctl ends: the exit codes", Long: b.String()}
 }
 
