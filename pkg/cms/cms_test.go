@@ -248,6 +248,23 @@ func TestChains(t *testing.T) {
 	}
 }
 
+// RFC 4055 wants NULL where OpenSSL takes an absent parameter as well.
+func TestRSAParameters(t *testing.T) {
+	o := newOfficer(t, "RSA-2048", nil)
+	s, err := cms.NewSigner(o.key, o.leaf, nil, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := s.SignCMS(context.Background(), []byte("content"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// sha256WithRSAEncryption, NULL, then the signature's OCTET STRING.
+	if !bytes.Contains(der, []byte("\x2a\x86\x48\x86\xf7\x0d\x01\x01\x0b\x05\x00\x04\x82\x01\x00")) {
+		t.Errorf("the signature algorithm has no NULL: %x", der)
+	}
+}
+
 func TestSignMany(t *testing.T) {
 	o := newOfficer(t, "P-256", nil)
 	s, err := cms.NewSigner(token{o.key}, o.leaf, []*x509.Certificate{o.ca}, 0)

@@ -1,10 +1,9 @@
 package pkcs12
 
 import (
+	"encoding/asn1"
 	"errors"
 	"fmt"
-
-	"encoding/asn1"
 
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
@@ -55,7 +54,7 @@ func (o outline) unsupported() string {
 	case !o.mac:
 		return "no MAC"
 	case !macs[o.macOID]:
-		return "a MAC by " + o.macOID
+		return "a MAC by " + pbe.Name(o.macOID)
 	case o.macIterations > pbe.MaxIterations:
 		return fmt.Sprintf("a MAC of %d rounds", o.macIterations)
 	case o.ber:
@@ -116,7 +115,6 @@ func (o *outline) readMAC(pfx cryptobyte.String) bool {
 		!digest.ReadASN1(&algorithm, cbasn1.SEQUENCE) || !mac.SkipASN1(cbasn1.OCTET_STRING) {
 		return false
 	}
-	whole := algorithm
 	if !readOID(&algorithm, &o.macOID) || !mac.Empty() && !mac.ReadASN1Integer(&o.macIterations) {
 		return false
 	}
@@ -129,7 +127,7 @@ func (o *outline) readMAC(pfx cryptobyte.String) bool {
 			return false
 		}
 	}
-	return len(whole) > 0
+	return true
 }
 
 // readPart reads one ContentInfo of the authenticated safe.

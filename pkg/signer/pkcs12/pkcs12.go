@@ -45,15 +45,21 @@ func Read(name string, data []byte) (*File, error) {
 	return &File{name, der}, nil
 }
 
+// unsupported points to an encrypted PEM file, which holds all that is in the
+// PKCS#12 file: openssl pkcs12 -export does not read what it exports from a
+// pipe, and a plain key must not lie around between two commands.
 func unsupported(name, cause string, o outline) error {
-	line := "openssl pkcs12 -in " + pbe.Quote(name) + " -noenc"
+	line := "openssl pkcs12 -aes256"
 	if o.legacy {
 		line += " -legacy"
 	}
 	if !o.mac {
 		line += " -nomacver"
 	}
-	line += " | openssl pkcs12 -export -out " + pbe.Quote(pbe.NewName(name, ".p12"))
+	line += " -in " + pbe.Quote(name) + " -out " + pbe.Quote(pbe.NewName(name, ".pem"))
+	if o.keys > 1 {
+		line += " (then leave only the officer's private key in it)"
+	}
 	return exit.New(exit.Key, "repack it: "+line, "the PKCS#12 file %s has %s, which is not supported", name, cause)
 }
 
@@ -80,7 +86,7 @@ func (f *File) Open(password []byte) (crypto.PrivateKey, []*x509.Certificate, er
 	case "pkcs12: private key missing":
 		return nil, nil, exit.New(exit.Key, "export the officer's key and certificate together; a trust store is not enough", "the PKCS#12 file %s holds no private key", f.name)
 	case "pkcs12: expected exactly one key bag":
-		return nil, nil, unsupported(f.name, "several private keys", outline{mac: true})
+		return nil, nil, unsupported(f.name, "several private keys", outline{mac: true, keys: 2})
 	}
 	return nil, nil, exit.New(exit.Key, "", "the PKCS#12 file %s cannot be opened: %w", f.name, err)
 }

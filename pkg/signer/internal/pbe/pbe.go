@@ -47,6 +47,11 @@ var names = map[string]string{
 	SHARC2128:                 "PKCS#12 encryption with 128-bit RC2",
 	SHARC240:                  "PKCS#12 encryption with 40-bit RC2",
 
+	"2.16.840.1.101.3.4.2.4": "SHA-224",
+	"2.16.840.1.101.3.4.2.2": "SHA-384",
+	"1.2.840.113549.2.5":     "MD5",
+	"1.2.643.7.1.1.2.2":      "GOST",
+
 	PBKDF2: "PBKDF2", Scrypt: "scrypt",
 
 	HMACSHA1:                    "hmacWithSHA1",

@@ -17,11 +17,8 @@ func Quote(s string) string {
 	return "'" + strings.ReplaceAll(s, "'", `'\''`) + "'"
 }
 
-// NewName is the name for the repacked copy of a file: officer-new.key for
-// officer.key. ext is for a name that has no extension.
+// NewName is the name for the repacked copy of a file: officer-new.pem for
+// officer.p12.
 func NewName(name, ext string) string {
-	if e := filepath.Ext(name); e != "" && e != name {
-		ext = e
-	}
-	return strings.TrimSuffix(name, ext) + "-new" + ext
+	return strings.TrimSuffix(name, filepath.Ext(name)) + "-new" + ext
 }
