@@ -31,7 +31,7 @@ demo: build ## an officer's day: search, issue, download, hold, reinstate, revok
 .PHONY: build
 build: ## bin/cmctl and bin/cmctl-sandbox
 	@mkdir -p bin
-	$(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/cmctl ./cmd/cmctl-sandbox
+	CGO_ENABLED=0 $(GO) build -trimpath -ldflags '$(LDFLAGS)' -o bin/ ./cmd/cmctl ./cmd/cmctl-sandbox
 
 .PHONY: test
 test: $(GOTESTSUM) ## what every change must pass, with the coverage of pkg
