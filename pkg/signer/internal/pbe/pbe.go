@@ -107,7 +107,7 @@ const MaxIterations = 10_000_000
 // Unsupported says in words what of s the reader does not decrypt, "" for
 // nothing.
 func (r Reader) Unsupported(s Scheme) string {
-	if s.Iterations > MaxIterations || s.KDF == Scrypt && (s.Iterations > 1<<20 || s.BlockSize > 32 || s.Parallel > 64) {
+	if s.Iterations < 0 || s.Iterations > MaxIterations || s.KDF == Scrypt && (s.Iterations > 1<<20 || s.BlockSize > 32 || s.Parallel > 64) {
 		return fmt.Sprintf("a key derivation with %d rounds", s.Iterations)
 	}
 	if s.OID != PBES2 {
