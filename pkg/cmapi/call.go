@@ -74,6 +74,9 @@ func (c *Client) Submit(ctx context.Context, p *Prepared, signature []byte) (*An
 	if err := p.Request.check(); err != nil {
 		return nil, fmt.Errorf("%s: %w", p.Request.Operation, err)
 	}
+	if !p.Request.Write || !p.Request.Shape.signable() {
+		return nil, fmt.Errorf("%s: a request of shape %q takes no signature", p.Request.Operation, p.Request.Shape)
+	}
 	a, err := c.send(ctx, p.Request.WithSignature(signature))
 	var sign *signatureRequired
 	if errors.As(err, &sign) {
@@ -110,7 +113,7 @@ func (c *Client) Do(ctx context.Context, r Request) (*Answer, error) {
 const (
 	maxReadTries = 4
 	maxBusyTries = 12
-	maxBusyWait  = 60 * time.Second
+	maxWait      = 60 * time.Second
 )
 
 // send repeats once as long as the rules allow.
@@ -122,30 +125,47 @@ func (c *Client) send(ctx context.Context, r Request) (*Answer, error) {
 			return a, nil
 		}
 		var e *Error
-		if !errors.As(err, &e) || ctx.Err() != nil {
+		if !errors.As(err, &e) {
 			return nil, err
 		}
+		e.Request = r.Method + " " + c.base.String() + r.Path
 		d, why := retryIn(r, e, try, waited)
 		if d < 0 {
 			return nil, err
 		}
+		if ctx.Err() != nil {
+			return nil, ended(ctx, e)
+		}
 		c.cfg.Notice(fmt.Sprintf("%s: %s; trying again in %s", r.Operation, why, d.Round(10*time.Millisecond)))
-		if werr := c.wait(ctx, d); werr != nil {
-			return nil, err
+		if c.wait(ctx, d) != nil {
+			return nil, ended(ctx, e)
 		}
 		waited += d
 	}
 }
 
+// ended is the error of a call that would be sent again if ctx had not ended.
+// Nothing was carried out: only such calls are sent again.
+func ended(ctx context.Context, last *Error) *Error {
+	e := &Error{Operation: last.Operation, Request: last.Request, Fault: FaultEnded, Err: context.Cause(ctx)}
+	if errors.Is(e.Err, context.DeadlineExceeded) {
+		e.Fault = FaultTimeout
+	}
+	return e
+}
+
 // retryIn decides whether a failed call is sent again, and after how long; a
 // negative wait means no. A write is sent again only when the gateway said
-// that it was too busy to carry it out, or when nothing of it was sent.
+// that it was too busy to carry it out. A gateway that cannot be reached at
+// all is told at once.
 func retryIn(r Request, e *Error, try int, waited time.Duration) (wait time.Duration, why string) {
 	const no = time.Duration(-1)
 	busy := e.Fault == FaultGateway && e.Code == CodeTooMany
 	switch {
+	case waited >= maxWait:
+		return no, ""
 	case busy:
-		if try >= maxBusyTries || waited >= maxBusyWait {
+		if try >= maxBusyTries {
 			return no, ""
 		}
 		why = "the gateway is busy (-40)"
@@ -163,11 +183,8 @@ func retryIn(r Request, e *Error, try int, waited time.Duration) (wait time.Dura
 		return no, ""
 	}
 	d := 100 * time.Millisecond << min(try-1, 6)
-	d = d/2 + rand.N(d)
-	if e.RetryAfter > d {
-		d = min(e.RetryAfter, maxBusyWait)
-	}
-	return d, why
+	d = max(d/2+rand.N(d), e.RetryAfter)
+	return min(d, maxWait-waited), why
 }
 
 // decodeJSON reads a JSON answer into v and names the operation when it fails.

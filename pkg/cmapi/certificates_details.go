@@ -18,7 +18,7 @@ func (s *Certificates) Details(ctx context.Context, certID string) (*Certificate
 	if err := decodeJSON(r, a, &out); err != nil {
 		return nil, err
 	}
-	if len(out.Certificate) == 0 {
+	if len(out.Certificate) == 0 || string(out.Certificate) == "null" {
 		return nil, nonsense(r, a, errors.New("it holds no certificate"))
 	}
 	var c Certificate

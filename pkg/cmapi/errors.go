@@ -124,18 +124,19 @@ const (
 	FaultRefused                  // the gateway does not accept the officer's TLS certificate
 	FaultRedirect                 // a redirect that is not followed
 	FaultKey                      // the officer's own key failed
+	FaultEnded                    // the caller's context ended
 )
 
 // Error is everything that went wrong with one call.
 type Error struct {
 	Operation  string // operationId
-	Request    string // method and URL, query values kept: they hold no secrets
+	Request    string // method and URL; the query has no secrets
 	Fault      Fault
 	HTTP       int    // status, 0 when there was no answer
 	Code       int    // `error` of the answer
 	Message    string // `msg` of the answer
 	Items      []ItemError
-	Excerpt    string        // start of an answer that could not be read
+	Excerpt    string        // start of an answer that is a page or text for people
 	RetryAfter time.Duration // from the answer; 0 when absent
 	Err        error         // cause; may be nil
 	hint       string
@@ -180,6 +181,8 @@ func (e *Error) Error() string {
 		return "the gateway redirects and the redirect is not followed: " + e.cause() + e.where()
 	case FaultKey:
 		return "the officer's key failed in the TLS handshake: " + e.cause()
+	case FaultEnded:
+		return e.cause()
 	default:
 		return "the gateway cannot be reached: " + e.cause()
 	}
@@ -211,6 +214,8 @@ func (e *Error) ExitCode() exit.Code {
 		return exit.Refused
 	case FaultKey:
 		return exit.Key
+	case FaultEnded:
+		return exit.Of(e.Err) // the cause of the end knows: a signal, for one
 	case FaultGateway:
 		if e.Code == CodeBadValue && absentMeansNotFoundOps[e.Operation] {
 			return exit.NotFound

@@ -26,17 +26,20 @@ type Answer struct {
 	Body        []byte
 }
 
-// json tells whether the body is JSON, by Content-Type or, where a gateway
-// sends none that helps, by its first byte.
+// json tells whether the body is JSON: by Content-Type or, where a gateway
+// sends one that does not fit, by its first byte, which no certificate has
+// (NOTES 13).
 func (a *Answer) json() bool {
-	switch {
-	case strings.HasSuffix(a.ContentType, "json"):
-		return true
-	case a.ContentType == "" || a.ContentType == "application/octet-stream" || a.ContentType == "text/plain":
-		return bytes.HasPrefix(bytes.TrimLeft(a.Body, " \t\r\n\ufeff"), []byte("{"))
-	}
-	return false
+	return strings.HasSuffix(a.ContentType, "json") || bytes.HasPrefix(a.start(), []byte("{"))
 }
+
+// markup tells HTML and XML, the pages of containers and proxies.
+func (a *Answer) markup() bool {
+	return strings.Contains(a.ContentType, "html") || strings.Contains(a.ContentType, "xml") || bytes.HasPrefix(a.start(), []byte("<"))
+}
+
+// start is the body from its first character on.
+func (a *Answer) start() []byte { return bytes.TrimLeft(a.Body, " \t\r\n\ufeff") }
 
 // envelope is what every JSON answer may carry beside its payload.
 type envelope struct {
@@ -47,13 +50,14 @@ type envelope struct {
 }
 
 // once sends a request one time and reads the answer. A non-nil *Answer has
-// `error` 0 or none; needsSignature is returned when the gateway asks to sign.
+// `error` 0 or none; the error is a *signatureRequired when the gateway asks
+// to sign.
 func (c *Client) once(ctx context.Context, r Request) (*Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
-	var sent, fresh atomic.Bool
+	var sent, reused atomic.Bool
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
-		GotConn:      func(i httptrace.GotConnInfo) { fresh.Store(!i.Reused) },
+		GotConn:      func(i httptrace.GotConnInfo) { reused.Store(i.Reused) },
 		WroteHeaders: func() { sent.Store(true) },
 	})
 	req, err := http.NewRequestWithContext(ctx, r.Method, c.base.String()+r.Path, bytes.NewReader(r.Body))
@@ -76,7 +80,7 @@ func (c *Client) once(ctx context.Context, r Request) (*Answer, error) {
 		trace.failed(err)
 		out := c.transportError(ctx, r, err, sent.Load())
 		var e *Error
-		if errors.As(out, &e) && e.Fault == FaultUnreachable && sent.Load() && fresh.Load() && ctx.Err() == nil {
+		if errors.As(out, &e) && e.Fault == FaultUnreachable && e.hint == "" && !reused.Load() && ctx.Err() == nil && connected(err) {
 			if alert, refused := c.diagnose(ctx); refused {
 				e.Fault, e.Err, e.Lost = FaultRefused, alert, false
 			}
@@ -103,22 +107,25 @@ func (c *Client) once(ctx context.Context, r Request) (*Answer, error) {
 func (c *Client) judge(r Request, a *Answer, after time.Duration) (*Answer, error) {
 	if !a.json() {
 		switch {
-		case a.HTTP == http.StatusUnauthorized || a.HTTP == http.StatusForbidden:
+		case refusesOfficer(a.HTTP):
 			return nil, &Error{Operation: r.Operation, Fault: FaultRefused, HTTP: a.HTTP}
 		case a.HTTP/100 == 3:
 			return nil, &Error{Operation: r.Operation, Fault: FaultRedirect, HTTP: a.HTTP, Err: fmt.Errorf("HTTP %d", a.HTTP)}
-		case a.HTTP/100 != 2 || wantsJSON(r):
+		case a.HTTP/100 != 2 || wantsJSON(r) || a.markup():
 			e := nonsense(r, a, errors.New(contentTypeWords(a.ContentType)))
 			e.RetryAfter = after
 			return nil, e
+		case len(a.Body) == 0:
+			return nil, nonsense(r, a, errors.New("it is empty"))
 		}
 		return a, nil
 	}
 	env, err := readEnvelope(a.Body)
-	if err != nil {
-		return nil, nonsense(r, a, fmt.Errorf("its JSON cannot be read: %w", err))
-	}
 	switch {
+	case err != nil && refusesOfficer(a.HTTP):
+		return nil, &Error{Operation: r.Operation, Fault: FaultRefused, HTTP: a.HTTP}
+	case err != nil:
+		return nil, nonsense(r, a, fmt.Errorf("its JSON cannot be read: %w", err))
 	case env.code == CodeSignatureRequired && r.Write:
 		return nil, &signatureRequired{env.dataToSign, env.msg, a.Date}
 	case env.code != CodeOK:
@@ -127,7 +134,7 @@ func (c *Client) judge(r Request, a *Answer, after time.Duration) (*Answer, erro
 			// the gateway lost CM in the middle: CM may have done it all the same
 			Lost: r.Write && env.code == CodeConnection,
 		}
-	case a.HTTP == http.StatusUnauthorized || a.HTTP == http.StatusForbidden:
+	case refusesOfficer(a.HTTP):
 		return nil, &Error{Operation: r.Operation, Fault: FaultRefused, HTTP: a.HTTP}
 	case a.HTTP/100 != 2 || len(env.items) > 0:
 		return nil, &Error{Operation: r.Operation, Fault: FaultGateway, HTTP: a.HTTP, Code: CodeGeneral, Message: env.msg, Items: env.items, RetryAfter: after}
@@ -157,9 +164,20 @@ func contentTypeWords(ct string) string {
 	return "content type " + ct
 }
 
-// nonsense is an answer that says nothing; a write may have been carried out.
+func refusesOfficer(status int) bool {
+	return status == http.StatusUnauthorized || status == http.StatusForbidden
+}
+
+// nonsense is an answer that says nothing. A write may have been carried out,
+// unless the status says that the request was turned away (4xx). Only what is
+// meant for people is shown: JSON cut short may hold a secret.
 func nonsense(r Request, a *Answer, err error) *Error {
-	return &Error{Operation: r.Operation, Fault: FaultNonsense, HTTP: a.HTTP, Excerpt: excerpt(a.Body), Err: err, Lost: r.Write}
+	e := &Error{Operation: r.Operation, Fault: FaultNonsense, HTTP: a.HTTP, Err: err}
+	e.Lost = r.Write && (a.HTTP/100 != 4 || a.HTTP == http.StatusRequestTimeout)
+	if a.markup() || strings.HasPrefix(a.ContentType, "text/") {
+		e.Excerpt = excerpt(a.Body)
+	}
+	return e
 }
 
 func readEnvelope(body []byte) (*envelope, error) {

@@ -66,7 +66,11 @@ func textOf(name string, raw json.RawMessage) (string, error) {
 	if json.Unmarshal(raw, &b) == nil {
 		return strconv.FormatBool(b), nil
 	}
-	return "", fmt.Errorf("member %q: expected a string or a number, got %s", name, excerpt(raw))
+	kind := "a list"
+	if bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{")) {
+		kind = "an object"
+	}
+	return "", fmt.Errorf("member %q: expected a string or a number, got %s", name, kind)
 }
 
 func (o *object) texts(name string) ([]string, error) {

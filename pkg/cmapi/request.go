@@ -20,6 +20,9 @@ const (
 	ShapeJSON      Shape = "json"
 )
 
+// signable tells the shapes that a signature can be put into.
+func (s Shape) signable() bool { return s == ShapeForm || s == ShapeMultipart || s == ShapeJSON }
+
 // Request is one call as a value: everything that is sent except the base URL
 // and the connection. It can be stored as JSON and sent by another process.
 type Request struct {

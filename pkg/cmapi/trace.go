@@ -98,8 +98,11 @@ func tlsVersion(v uint16) string {
 func writeHeaders(b *strings.Builder, mark string, h http.Header) {
 	for _, name := range sortedKeys(h) {
 		v := strings.Join(h[name], ", ")
-		if !shownHeaders[strings.ToLower(name)] {
+		switch {
+		case !shownHeaders[strings.ToLower(name)]:
 			v = masked
+		case name == "Location": // the query of a login page may hold a token
+			v, _, _ = strings.Cut(v, "?")
 		}
 		fmt.Fprintf(b, "%s %s: %s\n", mark, name, v)
 	}

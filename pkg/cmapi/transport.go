@@ -35,8 +35,11 @@ func (c *Client) tlsConfig() *tls.Config {
 	if c.cfg.Certificate != nil {
 		t.GetClientCertificate = func(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
 			cert, err := c.cfg.Certificate(info.Context())
-			if err != nil {
+			switch {
+			case err != nil:
 				return nil, &keyError{err}
+			case cert == nil:
+				return &tls.Certificate{}, nil // none is sent
 			}
 			return cert, nil
 		}
@@ -53,7 +56,10 @@ func (c *Client) transport() *http.Transport {
 		ForceAttemptHTTP2:   true,
 		MaxConnsPerHost:     c.cfg.MaxConns,
 		MaxIdleConnsPerHost: c.cfg.MaxConns,
-		IdleConnTimeout:     90 * time.Second,
+		// Calls past the gateway's limit of streams wait for a free one: a
+		// further connection would be a further handshake.
+		HTTP2:           &http.HTTP2Config{StrictMaxConcurrentRequests: true},
+		IdleConnTimeout: 90 * time.Second,
 		// An answer is counted as it is sent; a small one unpacking to a huge
 		// one is a trap without a use here.
 		DisableCompression: true,
@@ -108,18 +114,17 @@ func (c *Client) transportError(ctx context.Context, r Request, err error, sent 
 		e.Fault, e.Err, e.Lost = FaultRedirect, redirect, false
 	case isIdentity(err):
 		e.Fault, e.Lost = FaultIdentity, false
-	case hasAlert:
+	case hasAlert && certificateAlert(alert):
 		e.Fault, e.Lost = FaultRefused, false
-		if !certificateAlert(alert) {
-			e.Fault = FaultUnreachable
-			e.hint = "client and gateway agree on no TLS version or cipher; TLS 1.2 is the least"
-		}
-	case errors.As(err, &record):
+	case hasAlert && negotiationAlert(alert):
+		e.Lost = false
+		e.hint = "client and gateway agree on no TLS version or cipher; TLS 1.2 is the least"
+	case errors.As(err, &record), errors.Is(err, http.ErrSchemeMismatch):
 		e.hint = "the port answers, but not with TLS"
 	case errors.As(err, &dns):
 		e.hint = "is the host name in --server right?"
 	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), context.DeadlineExceeded):
-		e.Err = context.Cause(ctx)
+		e.Fault, e.Err = FaultEnded, context.Cause(ctx)
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
 		e.Fault = FaultTimeout
 	}
@@ -147,6 +152,16 @@ func certificateAlert(a tls.AlertError) bool {
 	return false
 }
 
+// negotiationAlert tells the alerts by which a server ends a handshake before
+// it looked at the client.
+func negotiationAlert(a tls.AlertError) bool {
+	switch a {
+	case 40, 70, 71, 86, 112, 120: // handshake_failure, protocol_version, insufficient_security, inappropriate_fallback, unrecognized_name, no_application_protocol
+		return true
+	}
+	return false
+}
+
 // rootCause drops the URL that url.Error repeats; the request is named once.
 func rootCause(err error) error {
 	var u *url.Error
@@ -154,6 +169,12 @@ func rootCause(err error) error {
 		return u.Err
 	}
 	return err
+}
+
+// connected tells whether a connection was there before the error.
+func connected(err error) bool {
+	var op *net.OpError
+	return !errors.As(err, &op) || op.Op != "dial"
 }
 
 // diagnose tells a broken connection from a refused officer certificate. In

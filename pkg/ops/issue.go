@@ -3,6 +3,7 @@ package ops
 import (
 	"context"
 	"crypto/x509"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"time"
@@ -34,22 +35,32 @@ func (r *Runner) Issue(ctx context.Context, req *pki.Request, in cmapi.IssueRequ
 	if err != nil {
 		return nil, err
 	}
+	want := &wanted{req: req}
+	if !in.ValidFrom.IsZero() {
+		if err := r.noteOlder(ctx, want, in.ValidFrom); err != nil {
+			return nil, err
+		}
+	}
 	sentAt, answer, err := r.exchange(ctx, call)
+	if in.ValidFrom.IsZero() {
+		want.since = sentAt.Add(-clockSkew)
+	}
 	ctx = context.WithoutCancel(ctx)
 	var lost *cmapi.Error
 	switch {
 	case errors.As(err, &lost) && lost.Lost:
-		return r.settleIssue(ctx, req, in, sentAt, lost)
+		return r.settleIssue(ctx, want, in.Media, lost)
 	case err != nil:
 		return nil, err
 	}
 	out := &Issuance{CertID: answer.CertID, Bytes: answer.Body, Media: answer.ContentType}
 	if out.Leaf, err = leafOf(answer.Body, req); err != nil {
 		// issued, but the answer does not hold it: as good as lost
-		return r.settleIssue(ctx, req, in, sentAt, err)
+		return r.settleIssue(ctx, want, in.Media, err)
 	}
 	if out.CertID == "" {
-		if c, err := r.findIssued(ctx, req, in, sentAt, out.Leaf); err == nil && c != nil {
+		want.leaf = out.Leaf
+		if c, err := r.findIssued(ctx, want); err == nil && c != nil {
 			out.CertID = c.CertID
 		}
 	}
@@ -72,7 +83,7 @@ func leafOf(body []byte, req *pki.Request) (*x509.Certificate, error) {
 }
 
 // settleIssue looks for what a lost answer may have brought about.
-func (r *Runner) settleIssue(ctx context.Context, req *pki.Request, in cmapi.IssueRequest, sentAt time.Time, cause error) (*Issuance, error) {
+func (r *Runner) settleIssue(ctx context.Context, want *wanted, media string, cause error) (*Issuance, error) {
 	r.notice("issue: the answer was lost; looking for the certificate")
 	var searchErr error
 	for _, wait := range settleWaits {
@@ -80,15 +91,15 @@ func (r *Runner) settleIssue(ctx context.Context, req *pki.Request, in cmapi.Iss
 			break
 		}
 		var c *cmapi.Certificate
-		c, searchErr = r.findIssued(ctx, req, in, sentAt, nil)
+		c, searchErr = r.findIssued(ctx, want)
 		if c == nil {
 			continue
 		}
-		blob, err := r.Client.Certificates.Download(ctx, c.CertID, in.Media, 1)
+		blob, err := r.Client.Certificates.Download(ctx, c.CertID, media, 1)
 		if err != nil {
 			return nil, exit.New(exit.Of(err), "fetch it with `cmctl cert download "+c.CertID+"`", "the certificate was issued as certid %s, but it cannot be downloaded: %w", c.CertID, err)
 		}
-		leaf, err := leafOf(blob.Bytes, req)
+		leaf, err := leafOf(blob.Bytes, want.req)
 		if err != nil {
 			return nil, err
 		}
@@ -117,26 +128,68 @@ func (e *UnsettledError) Hint() string {
 	return "before asking again, search for it with `cmctl cert search --cn ...`: a second request issues a second certificate"
 }
 
-// findIssued searches for the certificate of the request's key: by key
-// identifier in both ways that CAs make it, else by common name, among those
-// whose validity began since the send. known, when there, is the certificate
-// itself; without it candidates are downloaded and keys compared.
-func (r *Runner) findIssued(ctx context.Context, req *pki.Request, in cmapi.IssueRequest, sentAt time.Time, known *x509.Certificate) (*cmapi.Certificate, error) {
-	skis, err := pki.SKIs(req.CSR.RawSubjectPublicKeyInfo)
+// wanted is what tells the certificate that one request brought about from
+// every other.
+type wanted struct {
+	req   *pki.Request
+	since time.Time         // its validity began no earlier
+	older map[string]bool   // certids that were there before the send
+	leaf  *x509.Certificate // the certificate itself, when only its certid is sought
+}
+
+// filters are the searches that may find it: by key identifier in both ways
+// that CAs make it, else by common name.
+func (w *wanted) filters() ([]cmapi.CertificateFilter, error) {
+	skis, err := pki.SKIs(w.req.CSR.RawSubjectPublicKeyInfo)
 	if err != nil {
 		return nil, err
 	}
-	since := began(in, sentAt)
-	if known != nil {
-		since = time.Time{} // its serial says more
+	if w.leaf != nil && len(w.leaf.SubjectKeyId) > 0 {
+		skis = []string{hex.EncodeToString(w.leaf.SubjectKeyId)}
 	}
 	both := []string{"EE", "CA"}
-	filters := make([]cmapi.CertificateFilter, 0, 3)
+	var filters []cmapi.CertificateFilter
 	for _, ski := range skis {
 		filters = append(filters, cmapi.CertificateFilter{SubjectKeyIdentifier: ski, SubjectType: both})
 	}
-	if cn := req.CSR.Subject.CommonName; cn != "" {
-		filters = append(filters, cmapi.CertificateFilter{SubjectCommonName: cn, SubjectType: both, ValidFromTimeFrom: since})
+	if cn := w.req.CSR.Subject.CommonName; cn != "" {
+		f := cmapi.CertificateFilter{SubjectCommonName: cn, SubjectType: both}
+		if w.leaf == nil {
+			f.ValidFromTimeFrom = w.since
+		}
+		filters = append(filters, f)
+	}
+	return filters, nil
+}
+
+// noteOlder notes what is there before a certificate with a wanted start of
+// validity is asked for: its start then tells nothing of when it was issued.
+func (r *Runner) noteOlder(ctx context.Context, w *wanted, start time.Time) error {
+	w.since, w.older = start.Add(-time.Second), map[string]bool{}
+	filters, err := w.filters()
+	if err != nil {
+		return err
+	}
+	for _, f := range filters {
+		page, err := r.Client.Certificates.List(ctx, f, 0, 0)
+		if err != nil {
+			return err
+		}
+		for _, c := range page.Certificates {
+			w.older[c.CertID] = true
+		}
+	}
+	return nil
+}
+
+// findIssued searches for the wanted certificate. A CA that sets the start of
+// validity further back than clocks lie apart is not believed: to take an
+// older certificate of the same key for the new one would be worse than to say
+// that nothing was found.
+func (r *Runner) findIssued(ctx context.Context, w *wanted) (*cmapi.Certificate, error) {
+	filters, err := w.filters()
+	if err != nil {
+		return nil, err
 	}
 	for _, f := range filters {
 		page, err := r.Client.Certificates.List(ctx, f, 0, 0)
@@ -145,10 +198,7 @@ func (r *Runner) findIssued(ctx context.Context, req *pki.Request, in cmapi.Issu
 		}
 		for i := len(page.Certificates) - 1; i >= 0; i-- { // the newest first, as most gateways list
 			c := &page.Certificates[i]
-			if !c.ValidFrom.IsZero() && c.ValidFrom.Before(since) {
-				continue
-			}
-			same, err := r.isIssued(ctx, c, req, known)
+			same, err := r.isIssued(ctx, c, w)
 			if err != nil {
 				return nil, err
 			}
@@ -160,20 +210,15 @@ func (r *Runner) findIssued(ctx context.Context, req *pki.Request, in cmapi.Issu
 	return nil, nil
 }
 
-// began is the earliest start of validity that a certificate issued by this
-// request can have. A CA that sets it back further is not believed: to take an
-// older certificate of the same key for the new one would be worse than to say
-// that nothing was found.
-func began(in cmapi.IssueRequest, sentAt time.Time) time.Time {
-	if !in.ValidFrom.IsZero() {
-		return in.ValidFrom.Add(-time.Second)
+// isIssued compares serial and issuer when the certificate is known, else the
+// public keys of what is new.
+func (r *Runner) isIssued(ctx context.Context, c *cmapi.Certificate, w *wanted) (bool, error) {
+	if w.leaf != nil {
+		_, err := pki.ParseName(c.Issuer) // no name to compare where it is shown as bare values (NOTES 27)
+		return c.Serial.Equal(pki.SerialOf(w.leaf.SerialNumber)) && (err != nil || c.Issuer == "" || pki.SameName(c.Issuer, pki.DN(w.leaf.RawIssuer))), nil
 	}
-	return sentAt.Add(-clockSkew)
-}
-
-func (r *Runner) isIssued(ctx context.Context, c *cmapi.Certificate, req *pki.Request, known *x509.Certificate) (bool, error) {
-	if known != nil {
-		return c.Serial.Equal(pki.SerialOf(known.SerialNumber)) && (c.Issuer == "" || pki.SameName(c.Issuer, pki.DN(known.RawIssuer))), nil
+	if w.older[c.CertID] || !c.ValidFrom.IsZero() && c.ValidFrom.Before(w.since) {
+		return false, nil
 	}
 	blob, err := r.Client.Certificates.Download(ctx, c.CertID, cmapi.MediaDER, 0)
 	if err != nil {
@@ -183,5 +228,5 @@ func (r *Runner) isIssued(ctx context.Context, c *cmapi.Certificate, req *pki.Re
 	if err != nil {
 		return false, nil // not X.509: not ours
 	}
-	return string(cert.RawSubjectPublicKeyInfo) == string(req.CSR.RawSubjectPublicKeyInfo), nil
+	return string(cert.RawSubjectPublicKeyInfo) == string(w.req.CSR.RawSubjectPublicKeyInfo), nil
 }

@@ -42,5 +42,9 @@ func reasonOf(c *cmapi.Certificate) string {
 }
 
 func revokedOtherwise(c *cmapi.Certificate) *cmapi.ItemError {
-	return &cmapi.ItemError{Code: cmapi.ItemAlreadyRevoked, Message: "for " + reasonOf(c) + " at " + pki.FormatTime(c.RevocationTime)}
+	e := &cmapi.ItemError{Code: cmapi.ItemAlreadyRevoked, Message: "for " + reasonOf(c)}
+	if !c.RevocationTime.IsZero() {
+		e.Message += " at " + pki.FormatTime(c.RevocationTime)
+	}
+	return e
 }

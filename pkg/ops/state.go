@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"golang.org/x/sync/errgroup"
@@ -122,32 +123,37 @@ func (r *Runner) exchange(ctx context.Context, req cmapi.Request) (sentAt time.T
 		return time.Time{}, nil, context.Cause(ctx)
 	}
 	drain := context.WithoutCancel(ctx)
+	sentAt = time.Now()
 	p, a, err := r.Client.Prepare(drain, req)
 	if err != nil {
-		return time.Now(), nil, err
+		return sentAt, nil, err
 	}
 	if a != nil { // VRO: the gateway signed, it is done
-		return a.Date, a, nil
+		if !a.Date.IsZero() {
+			sentAt = a.Date.Add(-time.Since(sentAt))
+		}
+		return sentAt, a, nil
 	}
 	signature, err := r.Signer.SignCMS(ctx, p.DataToSign)
-	if err != nil {
-		return time.Time{}, nil, &unsentError{err}
-	}
-	if ctx.Err() != nil {
+	switch {
+	case ctx.Err() != nil: // also the cause of a question for the PIN that was broken off
 		return time.Time{}, nil, context.Cause(ctx)
+	case err != nil:
+		return time.Time{}, nil, &keyError{err}
 	}
 	a, err = r.Client.Submit(drain, p, signature)
 	return p.ServerTime, a, err
 }
 
-// unsentError is a failure of the key: nothing that changes anything left.
-type unsentError struct{ err error }
+// keyError is a failure of the signing key: nothing that changes anything was
+// sent.
+type keyError struct{ err error }
 
-func (e *unsentError) Error() string { return e.err.Error() }
-func (e *unsentError) Unwrap() error { return e.err }
+func (e *keyError) Error() string { return e.err.Error() }
+func (e *keyError) Unwrap() error { return e.err }
 
 // ExitCode is that of the cause, Key when it has none.
-func (e *unsentError) ExitCode() exit.Code {
+func (e *keyError) ExitCode() exit.Code {
 	if c := exit.Of(e.err); c != exit.Failure {
 		return c
 	}
@@ -176,9 +182,8 @@ func stopping(err error) error {
 
 func reportUnsent(batches [][]Item, stop error, report func(Result)) {
 	outcome := Failed
-	var unsent *unsentError
-	if errors.As(stop, &unsent) || errors.Is(stop, context.Canceled) || exit.Of(stop) >= exit.Hangup {
-		outcome = Skipped
+	if !errors.As(stop, new(*cmapi.Error)) {
+		outcome = Skipped // the key failed or the caller ended it: the gateway was not asked
 	}
 	for _, b := range batches {
 		for _, it := range b {
@@ -210,38 +215,47 @@ func unchanged(err error) error {
 	return err
 }
 
-// readBack reads the state of every item and reports those that are settled.
-// What remains is unchanged without a reason of its own.
+// readBack reads the state of every item and reports those that are settled:
+// more than once after a lost answer, and where the gateway cannot be read just
+// now. What remains is unchanged without a reason of its own.
 func (r *Runner) readBack(ctx context.Context, w *StateChange, batch []Item, sentAt time.Time, answer error, report func(Result)) []Item {
 	ctx = context.WithoutCancel(ctx)
 	var call *cmapi.Error
 	errors.As(answer, &call)
-	waits := settleWaits[:1]
-	if call != nil && call.Lost {
-		waits = settleWaits
-	}
+	lost := call != nil && call.Lost
 	named := map[string]*cmapi.ItemError{}
 	if call != nil {
 		for i := range call.Items {
 			named[call.Items[i].CertID] = &call.Items[i]
 		}
 	}
-	for _, wait := range waits {
-		if wait > 0 && r.pause(ctx, wait) != nil {
+	var unread []Result // of the last look
+	for _, wait := range settleWaits {
+		if wait > 0 && (!lost && len(unread) == 0 || r.pause(ctx, wait) != nil) {
 			break
 		}
+		unread = nil
 		states := r.read(ctx, batch)
 		var rest []Item
 		for i, it := range batch {
-			if res, settled := w.judge(it, states[i], named[it.CertID], sentAt); settled {
-				report(res)
-			} else {
+			res, settled := w.judge(it, states[i], named[it.CertID], sentAt)
+			switch {
+			case !settled:
 				rest = append(rest, it)
+			case res.Outcome == Unknown:
+				unread = append(unread, res)
+				rest = append(rest, it)
+			default:
+				report(res)
 			}
 		}
 		if batch = rest; len(batch) == 0 {
-			break
+			return nil
 		}
+	}
+	for _, res := range unread {
+		report(res)
+		batch = slices.DeleteFunc(batch, func(it Item) bool { return it == res.Item })
 	}
 	return batch
 }

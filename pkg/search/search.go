@@ -43,7 +43,7 @@ func (e *IncompleteError) Hint() string {
 // error of its own.
 func Run(ctx context.Context, l Lister, f cmapi.CertificateFilter, limit int, emit func([]cmapi.Certificate) error) error {
 	seen := map[string]struct{}{}
-	first := -1
+	first, changed := -1, -1
 	for offset := 0; ; {
 		ask := PageSize
 		if limit > 0 {
@@ -53,8 +53,14 @@ func Run(ctx context.Context, l Lister, f cmapi.CertificateFilter, limit int, em
 		if err != nil {
 			return err
 		}
-		if first < 0 {
-			first = page.Hits
+		hits := page.Hits
+		switch {
+		case first < 0:
+			first = hits
+		case hits < 0:
+			hits = first // it counts, but not on every page
+		case hits != first:
+			changed = hits
 		}
 		offset += len(page.Certificates)
 		fresh := page.Certificates[:0]
@@ -73,14 +79,16 @@ func Run(ctx context.Context, l Lister, f cmapi.CertificateFilter, limit int, em
 		switch {
 		case limit > 0 && len(seen) >= limit:
 			return nil
-		case len(page.Certificates) > 0 && (page.Hits < 0 || offset < page.Hits):
+		case len(page.Certificates) > 0 && len(fresh) == 0 && hits < 0:
+			return &IncompleteError{fmt.Sprintf("the gateway does not count matches and repeats itself after %d", len(seen))}
+		case len(page.Certificates) > 0 && (hits < 0 || offset < hits):
 			continue // a short page is not the end
-		case page.Hits < 0:
+		case hits < 0:
 			return nil // an empty page is, when the gateway does not count
-		case page.Hits != first:
-			return &IncompleteError{fmt.Sprintf("the number of matches went from %d to %d while it was read", first, page.Hits)}
-		case len(seen) < page.Hits:
-			return &IncompleteError{fmt.Sprintf("%d of %d matches came", len(seen), page.Hits)}
+		case changed >= 0:
+			return &IncompleteError{fmt.Sprintf("the number of matches went from %d to %d while it was read", first, changed)}
+		case len(seen) < hits:
+			return &IncompleteError{fmt.Sprintf("%d of %d matches came", len(seen), hits)}
 		}
 		return nil
 	}

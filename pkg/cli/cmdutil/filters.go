@@ -1,6 +1,8 @@
 package cmdutil
 
 import (
+	"encoding/hex"
+	"fmt"
 	"net/url"
 	"slices"
 	"strings"
@@ -115,6 +117,19 @@ func (ff *FilterFlags) Filter(now time.Time) (cmapi.CertificateFilter, error) {
 		}
 		f.CertificateSerialNumber = s.String()
 	}
+	for _, k := range []struct {
+		name string
+		text *string
+	}{{"aki", &f.AuthorityKeyIdentifier}, {"ski", &f.SubjectKeyIdentifier}} {
+		if *k.text == "" {
+			continue
+		}
+		id, err := keyIdentifier(*k.text)
+		if err != nil {
+			return f, flagError(k.name, err)
+		}
+		*k.text = id
+	}
 	for _, t := range ff.types {
 		t = strings.ToUpper(t)
 		if t != "EE" && t != "CA" {
@@ -153,6 +168,16 @@ func (ff *FilterFlags) Filter(now time.Time) (cmapi.CertificateFilter, error) {
 		f.Extra.Add(name, value)
 	}
 	return f, nil
+}
+
+// keyIdentifier reads a key identifier as certificate viewers print it: hex,
+// perhaps with colons or blanks. The gateway compares it as it is sent.
+func keyIdentifier(s string) (string, error) {
+	h := strings.ToLower(strings.NewReplacer(":", "", " ", "").Replace(strings.TrimPrefix(s, "0x")))
+	if _, err := hex.DecodeString(h); err != nil || h == "" {
+		return "", fmt.Errorf("%q is no key identifier: expected pairs of hex digits, perhaps with colons", clip(s))
+	}
+	return h, nil
 }
 
 func flagError(name string, err error) error {

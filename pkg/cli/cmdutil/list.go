@@ -60,7 +60,7 @@ func ParseList(name string, data []byte, as ListAs) ([]Entry, error) {
 }
 
 func parseList(name string, data []byte, as ListAs) ([]Entry, error) {
-	if len(data) > 2 && data[0] == 0x30 && data[1] >= 0x80 || bytes.Contains(data, []byte("-----BEGIN ")) {
+	if len(data) > 2 && data[0] == 0x30 && data[1] >= 0x80 {
 		return certificateList(name, data)
 	}
 	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
@@ -76,6 +76,8 @@ func parseList(name string, data []byte, as ListAs) ([]Entry, error) {
 		return jsonArray(name, data)
 	case strings.HasPrefix(lines[first].text, "{"):
 		return jsonLines(name, lines)
+	case bytes.Contains(data, []byte("-----BEGIN ")): // after JSON, whose records may hold PEM
+		return certificateList(name, data)
 	case isHeader(lines[first].text):
 		return csvList(name, data, lines[first])
 	}
@@ -136,8 +138,7 @@ func plainList(name string, lines []line, as ListAs) ([]Entry, error) {
 	bad := problems{name: name}
 	ids, hexes, serials := []int{}, []int{}, []int{}
 	for _, l := range lines {
-		token, _, _ := strings.Cut(l.text, " #")
-		token = strings.TrimSpace(token)
+		token := uncomment(l.text)
 		if token == "" {
 			continue
 		}
@@ -174,6 +175,16 @@ func plainList(name string, lines []line, as ListAs) ([]Entry, error) {
 	return entries, nil
 }
 
+// uncomment cuts a comment off the end of a line: a # behind a blank.
+func uncomment(text string) string {
+	for i := 1; i < len(text); i++ {
+		if text[i] == '#' && (text[i-1] == ' ' || text[i-1] == '\t') {
+			return strings.TrimSpace(text[:i])
+		}
+	}
+	return text
+}
+
 // ParseEntry reads one bare token: a certid or a serial.
 func ParseEntry(token string, as ListAs) (Entry, error) {
 	e := Entry{Input: token}
@@ -189,6 +200,8 @@ func ParseEntry(token string, as ListAs) (Entry, error) {
 		return e, fmt.Errorf("%q is no certid: expected digits", clip(token))
 	case bareHex.MatchString(token):
 		return e, fmt.Errorf("%q is bare hexadecimal: a serial needs 0x, colons or --as serial", clip(token))
+	case strings.ContainsAny(token, " \t"):
+		return e, fmt.Errorf("%q is more than one word: a line names one certificate", clip(token))
 	}
 	s, err := pki.ParseSerial(token)
 	if err != nil {
@@ -249,20 +262,30 @@ func jsonLines(name string, lines []line) ([]Entry, error) {
 
 func jsonArray(name string, data []byte) ([]Entry, error) {
 	dec := json.NewDecoder(bytes.NewReader(data))
-	lineAt := func() int { return 1 + bytes.Count(data[:dec.InputOffset()], []byte("\n")) }
+	counted, lines := 0, 1 // counted once: a list may be long
+	lineAt := func() int { // the line on which the next value starts
+		at := int(dec.InputOffset())
+		for at < len(data) && strings.IndexByte(", \t\r\n", data[at]) >= 0 {
+			at++
+		}
+		lines += bytes.Count(data[counted:at], []byte("\n"))
+		counted = at
+		return lines
+	}
 	if _, err := dec.Token(); err != nil {
 		return nil, exit.Usagef(jsonHint, "%s: %v", name, err)
 	}
 	var entries []Entry
 	bad := problems{name: name}
 	for dec.More() {
+		n := lineAt()
 		var c cmapi.Certificate
 		if err := dec.Decode(&c); err != nil {
-			return nil, exit.Usagef("an array holds records as `cmctl cert search -o json` prints them", "%s:%d: %v", name, lineAt(), err)
+			return nil, exit.Usagef("an array holds records as `cmctl cert search -o json` prints them", "%s:%d: %w", name, n, err)
 		}
-		e, err := recordEntry(lineAt(), c)
+		e, err := recordEntry(n, c)
 		if err != nil {
-			bad.add(lineAt(), "%v", err)
+			bad.add(n, "%v", err)
 		}
 		entries = append(entries, e)
 	}
@@ -309,7 +332,8 @@ func isHeader(text string) bool {
 
 func csvList(name string, data []byte, header line) ([]Entry, error) {
 	rd := csv.NewReader(bytes.NewReader(data))
-	rd.Comma, rd.Comment, rd.TrimLeadingSpace = delimiter(header.text), '#', true
+	rd.Comma, rd.Comment = delimiter(header.text), '#'
+	rd.TrimLeadingSpace = rd.Comma != '\t' // it would swallow an empty column
 	cols := map[string]int{}
 	var entries []Entry
 	bad := problems{name: name}
@@ -318,8 +342,13 @@ func csvList(name string, data []byte, header line) ([]Entry, error) {
 		if err == io.EOF {
 			break
 		}
+		if errors.Is(err, csv.ErrFieldCount) {
+			n, _ := rd.FieldPos(0)
+			bad.add(n, "%d columns, the header has %d", len(rec), rd.FieldsPerRecord)
+			continue
+		}
 		if err != nil {
-			return nil, exit.Usagef("a CSV list has a header and the same number of columns in each row", "%s: %v", name, err)
+			return nil, exit.Usagef("a CSV list has a header and the same number of columns in each row", "%s: %w", name, err)
 		}
 		if row == 0 {
 			for i, f := range rec {
