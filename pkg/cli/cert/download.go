@@ -28,8 +28,8 @@ func newDownloadCmd(f *cmdutil.Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "download <certid>...",
 		Short: "Fetch certificates",
-		Long: `Fetch certificates, named by certid (digits) or by serial number (0x..., dec:...,
-or with colons), as PEM, DER or PKCS#7.
+		Long: `Fetch certificates, named by certid (digits) or by serial number (0x...,
+dec:..., or with colons), as PEM, DER or PKCS#7.
 
 PEM goes to standard output unless --out or --out-dir is given; with -o json the
 record goes there, with the PEM in it. Files are written whole or not at all.`,

@@ -31,11 +31,13 @@ func newSearchCmd(f *cmdutil.Factory) *cobra.Command {
 		Long: `List the certificates that match every filter given.
 
 The listing is complete unless --limit is given; when that cannot be proved, it
-ends with exit code 3. Only end entities are listed unless --type says otherwise.
-On a terminal the table stops at 500 rows and says so;
-pipes and files are never cut. Text is compared exactly and without case. Times
-are RFC 3339, a date, now, or relative to now such as 30d or -12h; a time filter
-is exclusive: after means later than.`,
+ends with exit code 3. On a terminal the table stops at 500 rows and says so;
+pipes and files are never cut. Only end entities are listed unless --type says
+otherwise.
+
+Text is compared exactly and without case. Times are RFC 3339, a date, now, or
+relative to now such as 30d or -12h; the filters on times are exclusive: after
+means later than.`,
 		Example: `  cmctl cert search --cn "Demo User"
   cmctl cert search --expires-within 30d --not-revoked
   cmctl cert search --revoked-after -12h --reason keyCompromise -o jsonl
