@@ -123,6 +123,9 @@ func TestHierarchy(t *testing.T) {
 		if k == 0 {
 			want.AKI = ""
 		}
+		if i.Cert.MaxPathLenZero != (k > 0) {
+			t.Errorf("%s: CAs below it: %v", i.ID, !i.Cert.MaxPathLenZero)
+		}
 		if len(got.SKI) != 40 || len(got.Serial) != 40 || !equalRows(got, want) || i.DN() != names[k] {
 			t.Errorf("%s:\n got %+v\nwant %+v", i.ID, got, want)
 		}
@@ -188,6 +191,17 @@ func TestKeyIdentifierIsMethodOne(t *testing.T) {
 	}
 	if _, err := keyID("no key"); err == nil {
 		t.Error("an identifier of no key")
+	}
+}
+
+func TestSeedKeysLookReal(t *testing.T) {
+	seen := map[string]bool{}
+	for seed := range int64(100) {
+		key := seedKey(seed)
+		if key.N.BitLen() != 2048 || key.N.Bit(0) != 1 || seen[seedKeyID(seed)] {
+			t.Errorf("seed %d: %d bits, or even, or there before", seed, key.N.BitLen())
+		}
+		seen[seedKeyID(seed)] = true
 	}
 }
 

@@ -149,8 +149,13 @@ func TestUpdateKeepsAllOrNothing(t *testing.T) {
 			if got, _, err := tx.Get(c.ID); err != nil || !got.Revoked || got.Reason != Hold || !got.RevokedAt.Equal(noon) {
 				t.Errorf("within: %+v, %v", got, err)
 			}
-			if _, err := tx.Add(Cert{IssuerDN: "o=never", Type: EE}); err != nil {
+			first, err1 := tx.Add(Cert{IssuerDN: "o=never", Type: EE})
+			second, err2 := tx.Add(Cert{IssuerDN: "o=never", Type: EE})
+			if err := errors.Join(err1, err2); err != nil {
 				return err
+			}
+			if first != c.ID+1 || second != c.ID+2 {
+				t.Errorf("ids %d and %d after %d", first, second, c.ID)
 			}
 			if fresh, err := tx.Use("nonce"); !fresh || err != nil {
 				t.Errorf("a new nonce: %v %v", fresh, err)
@@ -187,6 +192,9 @@ func TestUpdateKeepsAllOrNothing(t *testing.T) {
 			t.Error(err)
 		}
 		check("revoked", true, 2, 1)
+		if _, hits, err := s.Search(ctx, Query{PublicationAllowed: true, Reasons: []int{4}}); hits != 1 || err != nil {
+			t.Errorf("a revoked certificate may still be published: %d hits, %v", hits, err)
+		}
 		if err := s.Update(ctx, func(tx *Tx) error { return tx.Reinstate(c.ID) }); err != nil {
 			t.Error(err)
 		}
