@@ -74,9 +74,9 @@ func listReasons(search bool) []Reason {
 // ParseReason reads a reason to search for: the word in any case, with or
 // without hyphens, underscores and blanks, or the code.
 func ParseReason(s string) (Reason, error) {
-	key := foldReason(s)
+	word, code := foldReason(s), strings.TrimSpace(s)
 	for _, row := range reasons {
-		if key == strings.ToLower(row.word) || key == strconv.Itoa(int(row.reason)) {
+		if word == strings.ToLower(row.word) || code == strconv.Itoa(int(row.reason)) {
 			return row.reason, nil
 		}
 	}

@@ -34,6 +34,8 @@ func TestParseReason(t *testing.T) {
 		{in: "10", want: pki.AACompromise, revokeErr: "reason aACompromise (10)" + searchOnly},
 		{in: "7", err: `unknown reason "7"`, revokeErr: `unknown reason "7"`},
 		{in: "11", err: `unknown reason "11"`, revokeErr: `unknown reason "11"`},
+		{in: "-1", err: `unknown reason "-1"`, revokeErr: `unknown reason "-1"`},
+		{in: "1_0", err: `unknown reason "1_0"`, revokeErr: `unknown reason "1_0"`},
 		{in: "01", err: `unknown reason "01"`, revokeErr: `unknown reason "01"`},
 		{in: "", err: `unknown reason ""`, revokeErr: `unknown reason ""`},
 		{in: "hold", err: `unknown reason "hold"`, revokeErr: `unknown reason "hold"`},
