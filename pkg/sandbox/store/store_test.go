@@ -366,3 +366,43 @@ func TestOpenSaysWhatIsWrong(t *testing.T) {
 		t.Error("a file in no folder is opened", s.Close())
 	}
 }
+
+// A caller who goes away in the middle takes nothing along: neither half a
+// transaction nor, in memory, the connection that is the database.
+func TestCallersThatGoAway(t *testing.T) {
+	kinds(t, func(t *testing.T, s *Store) {
+		kept := add(t, s, full())
+		ctx, cancel := context.WithCancel(t.Context())
+		err := s.Update(ctx, func(tx *Tx) error {
+			if _, err := tx.Add(full()); err != nil {
+				return err
+			}
+			cancel()
+			return nil
+		})
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("a transaction whose caller is gone: %v", err)
+		}
+		if _, _, err := s.Search(ctx, Query{Limit: 1}); !errors.Is(err, context.Canceled) {
+			t.Errorf("a search whose caller is gone: %v", err)
+		}
+		if _, _, err := s.RevokedBy(ctx, "issuing-1"); !errors.Is(err, context.Canceled) {
+			t.Errorf("a CRL whose caller is gone: %v", err)
+		}
+		for range 20 { // in the middle of reading
+			ctx, cancel := context.WithCancel(t.Context())
+			var wg sync.WaitGroup
+			wg.Go(cancel)
+			_, _, _ = s.Search(ctx, Query{Limit: 100})
+			_, _, _ = s.RevokedBy(ctx, "issuing-1")
+			_ = s.Update(ctx, func(tx *Tx) error { _, _, err := tx.Get(kept.ID); return err })
+			wg.Wait()
+		}
+		if got, ok, err := s.Get(t.Context(), kept.ID); err != nil || !ok || !reflect.DeepEqual(got, kept) {
+			t.Errorf("%v %v %+v", ok, err, got)
+		}
+		if next := add(t, s, full()); next.ID != kept.ID+1 {
+			t.Errorf("next id %d", next.ID)
+		}
+	})
+}
