@@ -67,13 +67,13 @@ func Run(ctx context.Context, f *cmdutil.Factory, args []string, options ...Opti
 		return exit.OK
 	}
 	f.UseFlags(cmd.Flags()) // also when they could not be parsed to the end
-	err = usage(err)
+	err = usage(cmd, err)
 	printError(f, args, err)
 	return exit.Of(err)
 }
 
 // usage gives cobra's own errors, which have no type, their code.
-func usage(err error) error {
+func usage(cmd *cobra.Command, err error) error {
 	var coder exit.Coder
 	if errors.As(err, &coder) {
 		return err
@@ -84,7 +84,7 @@ func usage(err error) error {
 		"required flag", "accepts ", "requires ", "bad flag syntax", "if any flags in the group", "no such flag",
 	} {
 		if strings.HasPrefix(text, start) {
-			return exit.Usagef("", "%w", err)
+			return exit.Usagef(seeHelp(cmd), "%w", err)
 		}
 	}
 	return err
@@ -124,7 +124,7 @@ func signalCode(s os.Signal) exit.Code {
 func printError(f *cmdutil.Factory, args []string, err error) {
 	if wantsJSON(f, args) {
 		raw, _ := json.Marshal(errorObject(err))
-		_, _ = fmt.Fprintln(f.Streams.Err, string(raw))
+		_, _ = fmt.Fprintln(f.Streams.Err, string(output.EscapeJSON(raw)))
 		return
 	}
 	for i, line := range strings.Split(err.Error(), "\n") {

@@ -33,11 +33,9 @@ cmctl of cert-manager is another program.`,
   cmctl cert revoke 10003 --reason superseded`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		PersistentPreRun: func(cmd *cobra.Command, _ []string) {
+		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			f.UseFlags(cmd.Flags())
-			if noColor, _ := cmd.Flags().GetBool("no-color"); noColor {
-				f.Streams.NoColor()
-			}
+			return f.CheckSwitches()
 		},
 	}
 	root.AddGroup(
@@ -48,7 +46,7 @@ cmctl of cert-manager is another program.`,
 		f.UseFlags(cmd.Flags())
 		hint := exit.HintOf(err)
 		if hint == "" {
-			hint = "see `" + cmd.CommandPath() + " --help`"
+			hint = seeHelp(cmd)
 		}
 		return exit.Usagef(hint, "%w", err)
 	})
@@ -75,7 +73,7 @@ func refuseUnknownVerbs(cmd *cobra.Command) {
 		if len(args) == 0 {
 			return cmd.Help()
 		}
-		hint := "see `" + cmd.CommandPath() + " --help`"
+		hint := seeHelp(cmd)
 		if near := cmd.SuggestionsFor(args[0]); len(near) > 0 {
 			hint = "did you mean `" + cmd.CommandPath() + " " + near[0] + "`?"
 		}
@@ -84,6 +82,8 @@ func refuseUnknownVerbs(cmd *cobra.Command) {
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.SuggestionsMinimumDistance = 2
 }
+
+func seeHelp(cmd *cobra.Command) string { return "see `" + cmd.CommandPath() + " --help`" }
 
 func addGlobalFlags(root *cobra.Command) {
 	fs := root.PersistentFlags()

@@ -135,7 +135,7 @@ func changeError(f *cmdutil.Factory, change *ops.StateChange, results []ops.Resu
 	case code == exit.OK:
 		return nil
 	case stop != nil:
-		return exit.New(code, "run the same command again: what is done already is success", "%s: %s; %w", change.Verb, countsText(counts), stop)
+		return exit.New(code, stopHint(code, stop), "%s: %s; %w", change.Verb, countsText(counts), stop)
 	case len(results) == 1:
 		return exit.New(code, "", "certificate %s: %w", results[0].CertID, results[0].Err)
 	}
@@ -148,6 +148,18 @@ func changeError(f *cmdutil.Factory, change *ops.StateChange, results []ops.Resu
 	}
 	bad := len(results) - counts[ops.Done] - counts[ops.Already]
 	return exit.New(code, exit.HintOf(first.Err), "%d of %d not done, the first: certificate %s: %v", bad, len(results), first.CertID, first.Err)
+}
+
+// stopHint says to run the command again where that may help. What refuses the
+// officer, the key or the gateway has its own advice and comes back the same.
+func stopHint(code exit.Code, stop error) string {
+	const again = "run the same command again: what is done already is success"
+	switch hint := exit.HintOf(stop); {
+	case hint == "", code == exit.Unavailable, code >= exit.Hangup:
+		return again
+	default:
+		return hint
+	}
 }
 
 func countsText(c ops.Counts) string {

@@ -54,9 +54,28 @@ func (f *Factory) Flag(name string) (string, bool) {
 	return fl.Value.String(), true
 }
 
+// isSet tells whether a flag that is on or off is on: given, or by its variable
+// where it has one. CheckSwitches has refused other values.
 func (f *Factory) isSet(name string) bool {
-	v, ok := f.Flag(name)
-	return ok && v == "true"
+	if v, ok := f.Flag(name); ok {
+		return v == "true"
+	}
+	on, err := config.EnvBool(f.Env, name)
+	return on && err == nil
+}
+
+// CheckSwitches refuses a variable of an on-or-off flag that says neither, and
+// turns colour off where that is wanted.
+func (f *Factory) CheckSwitches() error {
+	for _, name := range []string{"no-header", "no-color", "no-input", "debug", "quiet"} {
+		if _, err := config.EnvBool(f.Env, name); err != nil {
+			return err
+		}
+	}
+	if f.isSet("no-color") {
+		f.Streams.NoColor()
+	}
+	return nil
 }
 
 // Yes says that the officer answered the question beforehand.
@@ -163,9 +182,9 @@ func (f *Factory) Client(ctx context.Context) (*cmapi.Client, error) {
 		}
 	}
 	if f.isSet("debug") {
-		cfg.Trace = f.Streams.Err
+		cfg.Trace = plainTrace{f.Streams.Err}
 	}
-	officer, err := f.officer(ctx, s.TLS, "TLS")
+	officer, err := f.officer(ctx, s.TLS, forTLS)
 	if err != nil {
 		return nil, err
 	}
@@ -175,6 +194,14 @@ func (f *Factory) Client(ctx context.Context) (*cmapi.Client, error) {
 		return nil, exit.Usagef("", "%w", err)
 	}
 	return f.client, nil
+}
+
+// plainTrace keeps what a gateway sends from talking to the terminal.
+type plainTrace struct{ out io.Writer }
+
+func (t plainTrace) Write(p []byte) (int, error) {
+	_, err := t.out.Write(output.EscapeJSON(p))
+	return len(p), err
 }
 
 func readPool(path string, origin config.Origin) (*x509.CertPool, error) {
@@ -189,6 +216,12 @@ func readPool(path string, origin config.Origin) (*x509.CertPool, error) {
 	return pool, nil
 }
 
+// What a pair is for.
+const (
+	forTLS     = "TLS"
+	forSigning = "signing"
+)
+
 // officer opens a pair of certificate and key, once for each.
 func (f *Factory) officer(ctx context.Context, p config.Pair, use string) (*signer.Identity, error) {
 	ref := signer.Ref{Cert: p.Cert, Key: p.Key}
@@ -198,8 +231,12 @@ func (f *Factory) officer(ctx context.Context, p config.Pair, use string) (*sign
 	if p.IsZero() {
 		return nil, exit.New(exit.Usage, "give --cert and --key, or set them in a context with `cmctl context set`", "no officer certificate and key for %s", use)
 	}
+	flag := "--pin-file"
+	if use == forSigning {
+		flag = "--sign-pin-file"
+	}
 	secrets := signer.Secrets{Ask: func(ctx context.Context, prompt string) ([]byte, error) {
-		return f.Prompter().Secret(ctx, terminal.Question{Text: prompt, Flag: "--pin-file"})
+		return f.Prompter().Secret(ctx, terminal.Question{Text: prompt, Flag: flag})
 	}}
 	if s := p.Secret; s != nil {
 		secrets.Sources = []signer.Source{{Origin: s.Origin.String(), File: s.File, Value: s.Value()}}
@@ -227,7 +264,7 @@ func (f *Factory) Officer(ctx context.Context) (*signer.Identity, error) {
 	if err != nil {
 		return nil, err
 	}
-	return f.officer(ctx, s.Sign, "signing")
+	return f.officer(ctx, s.Sign, forSigning)
 }
 
 // Signer signs writes with the officer's key.

@@ -11,6 +11,7 @@ import (
 	"github.com/cmctl/cmctl/pkg/cmapi"
 	"github.com/cmctl/cmctl/pkg/exit"
 	"github.com/cmctl/cmctl/pkg/ops"
+	"github.com/cmctl/cmctl/pkg/output"
 	"github.com/cmctl/cmctl/pkg/pki"
 )
 
@@ -106,7 +107,7 @@ func Resolve(ctx context.Context, f *Factory, c *cmapi.Client, name string, entr
 		items = append(items, it)
 	}
 	if repeats > 0 {
-		f.Notice("%s named more than once, taken once", Plural(repeats, "certificate"))
+		f.Notice("%s left out: the same certificates are named before", Plural(repeats, "repeat"))
 	}
 	return items, nil
 }
@@ -177,7 +178,7 @@ func resolveOne(ctx context.Context, c *cmapi.Client, e Entry) (string, error) {
 	}
 	lines := make([]string, len(found))
 	for i, cert := range found {
-		lines[i] = fmt.Sprintf("  certid %s: %s, issued by %s", cert.CertID, cert.Subject, cert.Issuer)
+		lines[i] = output.Escape(fmt.Sprintf("  certid %s: %s, issued by %s", cert.CertID, cert.Subject, cert.Issuer)) // one line each, whatever is in them
 	}
 	return "", exit.Usagef("name the one that is meant by its certid", "serial %s fits certificates of several issuers:\n%s", serial, strings.Join(lines, "\n"))
 }
