@@ -13,8 +13,6 @@ components() {
   cat <<'LIST'
 test      openssl                          openssl
 test      curl                             curl
-test      jq                               jq
-test      certtool                         gnutls-bin
 referees  javac                            default-jdk-headless
 referees  /usr/share/java/bcprov.jar       libbcprov-java
 referees  /usr/share/java/bcpkix.jar       libbcpkix-java
