@@ -159,7 +159,7 @@ func plainList(name string, lines []line, as ListAs) ([]Entry, error) {
 		}
 		entries = append(entries, e)
 	}
-	if err := bad.err(listHint); err != nil {
+	if err := bad.err(listHint + "; `cmctl cert search` makes lists with -o jsonl or -o id"); err != nil {
 		return nil, err
 	}
 	const asHint = "say which with --as id or --as serial"
