@@ -52,7 +52,7 @@ func (p *program) runExec(ctx context.Context, opts sandbox.Options, args []stri
 	signals := make(chan os.Signal, 8)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
 	defer signal.Stop(signals)
-	s, err := sandbox.Start(ctx, p.with(opts))
+	s, err := startUnlessStopped(ctx, p.with(opts), signals)
 	if err != nil {
 		return orSandbox(err)
 	}
@@ -62,6 +62,37 @@ func (p *program) runExec(ctx context.Context, opts sandbox.Options, args []stri
 	}
 	p.status = status
 	return err
+}
+
+// startUnlessStopped starts the sandbox; seeding can take a while, and a
+// signal ends it.
+func startUnlessStopped(ctx context.Context, opts sandbox.Options, signals <-chan os.Signal) (*sandbox.Server, error) {
+	ctx, stop := context.WithCancel(ctx)
+	defer stop()
+	type started struct {
+		s   *sandbox.Server
+		err error
+	}
+	done := make(chan started, 1)
+	go func() {
+		s, err := sandbox.Start(ctx, opts)
+		done <- started{s, err}
+	}()
+	select {
+	case d := <-done:
+		return d.s, d.err
+	case sig := <-signals:
+		stop()
+		d := <-done
+		if d.err == nil {
+			d.err = d.s.Close()
+		}
+		code := exitSandbox
+		if n, ok := sig.(syscall.Signal); ok {
+			code = exit.Code(exitSignalBase + int(n))
+		}
+		return nil, exit.New(code, "", "stopped by %v before the command was started", sig)
+	}
 }
 
 func (p *program) runCommand(s *sandbox.Server, args []string, signals <-chan os.Signal) (int, error) {

@@ -4,7 +4,6 @@
 package sandboxcli
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"runtime"
@@ -103,14 +102,10 @@ func (p *program) version() *cobra.Command {
 	}
 }
 
-// orSandbox gives code 125 to an error that is not the caller's mistake.
+// orSandbox gives code 125 to an error that has none of its own.
 func orSandbox(err error) error {
-	if err == nil || exit.Of(err) == exit.Usage {
+	if code := exit.Of(err); code != exit.Failure && code != exit.OK {
 		return err
 	}
-	var coded *exit.Error
-	if errors.As(err, &coded) {
-		return exit.New(exitSandbox, exit.HintOf(err), "%w", err)
-	}
-	return exit.New(exitSandbox, "", "the sandbox failed: %w", err)
+	return exit.New(exitSandbox, exit.HintOf(err), "%w", err)
 }
