@@ -136,8 +136,8 @@ func (p *parser) plain() (string, error) {
 	k := 0
 	for ; k < len(p.rest) && !strings.ContainsRune(",;+", rune(p.rest[k])); k++ {
 		c := p.rest[k]
-		switch {
-		case c == '\\':
+		switch c {
+		case '\\':
 			n, err := unescape(&b, p.rest[k+1:])
 			if err != nil {
 				return "", err
@@ -145,7 +145,7 @@ func (p *parser) plain() (string, error) {
 			k += n
 			kept = b.Len()
 			continue
-		case c == '"':
+		case '"':
 			return "", errors.New("a quotation mark within a value")
 		}
 		b.WriteByte(c)
