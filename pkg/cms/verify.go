@@ -6,7 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/rsa"
-	_ "crypto/sha1" //nolint:gosec // old messages are shown, not trusted
+	_ "crypto/sha1" // old messages are shown, not trusted
 	_ "crypto/sha256"
 	_ "crypto/sha512"
 	"encoding/asn1"

@@ -19,7 +19,7 @@ const maxFile = 4 << 20
 // readFile reads a key or certificate file and tells whether others than its
 // owner may read it.
 func readFile(name string) (data []byte, exposed fs.FileMode, err error) {
-	f, err := os.Open(name) //nolint:gosec // the officer names the file
+	f, err := os.Open(name)
 	if err != nil {
 		return nil, 0, exit.New(exit.Key, "", "%s cannot be read: %w", name, plain(err))
 	}

@@ -76,7 +76,7 @@ func (s Secrets) get(ctx context.Context, name string) (secret, error) {
 // firstLine reads a secret from a file: one line, LF or CRLF, or a pipe such
 // as <(pass show officer).
 func firstLine(name string) ([]byte, error) {
-	f, err := os.Open(name) //nolint:gosec // the officer names the file
+	f, err := os.Open(name)
 	if err != nil {
 		return nil, plain(err)
 	}

@@ -150,7 +150,7 @@ func (k *Key) Decrypt(password []byte) (crypto.PrivateKey, error) {
 	}
 	//nolint:staticcheck // deprecated because the format is weak, not because the reader is
 	der, err := x509.DecryptPEMBlock(k.block, password)
-	if errors.Is(err, x509.IncorrectPasswordError) { //nolint:staticcheck // as above
+	if errors.Is(err, x509.IncorrectPasswordError) {
 		return nil, ErrWrongPassword
 	}
 	if err != nil {

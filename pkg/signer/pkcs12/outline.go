@@ -1,6 +1,7 @@
 package pkcs12
 
 import (
+	"bytes"
 	"encoding/asn1"
 	"errors"
 	"fmt"
@@ -8,6 +9,7 @@ import (
 	"golang.org/x/crypto/cryptobyte"
 	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 
+	"github.com/cmctl/cmctl/pkg/pki"
 	"github.com/cmctl/cmctl/pkg/signer/internal/pbe"
 )
 
@@ -38,7 +40,7 @@ type outline struct {
 	mac           bool
 	macOID        string
 	macIterations int
-	ber           bool // inside the authenticated safe, where bytes must stay
+	ber           bool // inside, where the MAC pins every byte
 	foreign       string
 	parts         int
 	keys          int
@@ -90,14 +92,16 @@ func readOutline(der []byte) (outline, error) {
 	if !info.ReadASN1(&content, explicit0) || !content.ReadASN1(&content, cbasn1.OCTET_STRING) || !o.readMAC(pfx) {
 		return o, errDamaged
 	}
-	if !content.ReadASN1(&safe, cbasn1.SEQUENCE) || !content.Empty() {
+	if der, err := pki.DER(content); err == nil && !bytes.Equal(der, content) {
 		o.ber = true
 		return o, nil
 	}
+	if !content.ReadASN1(&safe, cbasn1.SEQUENCE) || !content.Empty() {
+		return o, errDamaged
+	}
 	for !safe.Empty() {
 		if !o.readPart(&safe) {
-			o.ber = true
-			return o, nil
+			return o, errDamaged
 		}
 		o.parts++
 	}
