@@ -108,7 +108,7 @@ func CheckContextName(name string) error {
 // nearest is the valid word that an unknown one is likely meant to be; "" when
 // none is close.
 func nearest(word string, valid []string) string {
-	best, least := "", 1+len(word)/3
+	best, least := "", 1+len(word)/4
 	for _, v := range valid {
 		if d := distance(strings.ToLower(word), v); d <= least {
 			best, least = v, d-1

@@ -180,9 +180,6 @@ func put(m *yaml.Node, key string, value *yaml.Node) {
 			return
 		}
 	}
-	if len(m.Content) == 0 {
-		m.Style = 0 // `{}` opens up into lines
-	}
 	m.Content = append(m.Content, &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: key}, value)
 }
 
@@ -228,6 +225,7 @@ func (f *File) encode() ([]byte, error) {
 	if len(f.doc.Content) == 0 {
 		return nil, nil
 	}
+	unfold(f.doc)
 	var b bytes.Buffer
 	enc := yaml.NewEncoder(&b)
 	enc.SetIndent(2)
@@ -242,6 +240,17 @@ func (f *File) encode() ([]byte, error) {
 		return nil, fmt.Errorf("cannot write the config file: %w", err)
 	}
 	return b.Bytes(), nil
+}
+
+// unfold turns {a: } into lines: yaml would write it as {a:}, which reads back
+// as a word.
+func unfold(n *yaml.Node) {
+	if n.Kind == yaml.MappingNode {
+		n.Style &^= yaml.FlowStyle
+	}
+	for _, c := range n.Content {
+		unfold(c)
+	}
 }
 
 func writeFile(path string, data []byte) (err error) {
