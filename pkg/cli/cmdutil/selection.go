@@ -156,8 +156,13 @@ func resolveOne(ctx context.Context, c *cmapi.Client, e Entry) (string, error) {
 		return "", err
 	}
 	var found []cmapi.Certificate
+	var other error
 	for _, cert := range page.Certificates {
-		if !cert.Serial.Equal(serial) || e.Issuer != "" && !pki.SameName(e.Issuer, cert.Issuer) || e.Subject != "" && e.Subject != cert.Subject {
+		if !cert.Serial.Equal(serial) {
+			continue
+		}
+		if err := contradiction(e, &cert); err != nil {
+			other = err
 			continue
 		}
 		if e.Certificate != nil {
@@ -174,7 +179,14 @@ func resolveOne(ctx context.Context, c *cmapi.Client, e Entry) (string, error) {
 	case 1:
 		return found[0].CertID, nil
 	case 0:
-		return "", exit.New(exit.NotFound, "is this the right gateway? `cmctl cert search --serial` looks without a list", "no certificate %s", e.Input)
+		if other != nil {
+			return "", other
+		}
+		what := "certificate " + e.Input
+		if e.Certificate != nil {
+			what = e.Input // is "certificate" and its serial
+		}
+		return "", exit.New(exit.NotFound, "is this the right gateway? `cmctl cert search --serial` looks without a list", "no %s", what)
 	}
 	lines := make([]string, len(found))
 	for i, cert := range found {
@@ -199,14 +211,20 @@ func checkRecord(ctx context.Context, c *cmapi.Client, e Entry) (string, error) 
 		}
 		return "", err
 	}
+	return e.CertID, contradiction(e, cert)
+}
+
+// contradiction is what a record says besides its certid that the gateway does
+// not say.
+func contradiction(e Entry, cert *cmapi.Certificate) error {
 	const hint = "the list is of another gateway, or old: make it anew with `cmctl cert search`"
 	switch {
 	case e.Serial != "" && !e.Serial.Equal(cert.Serial):
-		return "", exit.Usagef(hint, "certid %s: the list says serial %s, the gateway %s", e.CertID, e.Serial, cert.Serial)
+		return exit.Usagef(hint, "certid %s: the list says serial %s, the gateway %s", cert.CertID, e.Serial, cert.Serial)
 	case e.Issuer != "" && cert.Issuer != "" && !pki.SameName(e.Issuer, cert.Issuer):
-		return "", exit.Usagef(hint, "certid %s: the list says issuer %q, the gateway %q", e.CertID, e.Issuer, cert.Issuer)
+		return exit.Usagef(hint, "certid %s: the list says issuer %q, the gateway %q", cert.CertID, e.Issuer, cert.Issuer)
 	case e.Subject != "" && e.Subject != cert.Subject:
-		return "", exit.Usagef(hint, "certid %s: the list says subject %q, the gateway %q", e.CertID, e.Subject, cert.Subject)
+		return exit.Usagef(hint, "certid %s: the list says subject %q, the gateway %q", cert.CertID, e.Subject, cert.Subject)
 	}
-	return e.CertID, nil
+	return nil
 }
