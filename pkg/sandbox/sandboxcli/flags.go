@@ -98,7 +98,7 @@ func addFlags(flags *pflag.FlagSet, o *sandbox.Options) {
 			o.Clock = func() time.Time { return t.Add(time.Since(started)) }
 			return nil
 		}})
-	flags.StringVar(&o.BasePath, "base-path", sandbox.DefaultBasePath, "path of the API")
+	flags.StringVar(&o.BasePath, "base-path", sandbox.DefaultBasePath, "`PATH` of the API")
 	add("max-hits", "most certificates that one search returns",
 		&value{kind: "N", text: strconv.Itoa(sandbox.DefaultMaxHits), set: func(s string) error {
 			if n, err := strconv.Atoi(s); err != nil || n < 1 {
@@ -122,7 +122,7 @@ func addFlags(flags *pflag.FlagSet, o *sandbox.Options) {
 			o.Officers = append(o.Officers, c)
 			return nil
 		}})
-	add("fault", "break OPERATION:WHEN:WHAT[:WHICH[:signed|unsigned]], see below (repeatable)",
+	add("fault", "break OPERATION:WHEN:WHAT[:WHICH[:signed|unsigned]], see above (repeatable)",
 		&value{kind: "RULE", many: true, set: func(s string) error {
 			r, err := fault.Parse(s, sandbox.OperationIDs())
 			if err != nil {

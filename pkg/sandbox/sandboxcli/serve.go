@@ -30,8 +30,8 @@ certificates and the database, and the next start goes on from there.
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return p.runServe(cmd.Context(), opts) },
 	}
-	cmd.Flags().StringVar(&opts.Addr, "addr", sandbox.DefaultAddr, "address to serve on; port 0 takes a free one")
-	cmd.Flags().StringVar(&opts.Dir, "dir", "", "folder that keeps everything over a restart: an empty or new one, or one that a sandbox made")
+	cmd.Flags().StringVar(&opts.Addr, "addr", sandbox.DefaultAddr, "`HOST:PORT` to serve on; port 0 takes a free one")
+	cmd.Flags().StringVar(&opts.Dir, "dir", "", "`DIR` that keeps everything over a restart: an empty or new one, or one that a sandbox made")
 	addFlags(cmd.Flags(), &opts)
 	return cmd
 }
