@@ -4,8 +4,6 @@ import (
 	"bufio"
 	"io"
 	"strings"
-
-	"github.com/olekukonko/tablewriter/pkg/twwidth"
 )
 
 // Line is one line of the details form.
@@ -28,14 +26,14 @@ func writeDetails(out *bufio.Writer, color bool, lines []Line) error {
 	width := 0
 	for _, l := range lines {
 		if l.Value != "" {
-			width = max(width, twwidth.Width(l.Label))
+			width = max(width, textWidth(l.Label))
 		}
 	}
 	for _, l := range lines {
 		if l.Value == "" {
 			continue
 		}
-		pad := strings.Repeat(" ", width-twwidth.Width(l.Label))
+		pad := strings.Repeat(" ", width-textWidth(l.Label))
 		text := paint(Escape(l.Value), l.Tone, color)
 		if _, err := out.WriteString(l.Label + ":" + pad + " " + text + "\n"); err != nil {
 			return err

@@ -12,8 +12,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/olekukonko/tablewriter/pkg/twwidth"
-
 	"github.com/cmctl/cmctl/pkg/exit"
 )
 
@@ -85,8 +83,8 @@ func TestForms(t *testing.T) {
 		{"table with hostile text", Options{Format: Table, NoHeader: true}, []cert{evil},
 			`66  a\x1b[2J\tb\nc\r\x00\x7f\u009b\u202e\u200b\u2028\xff\U000e0041  on hold  0` + "\n"},
 		{"table with colour", Options{Format: Table, Color: true, NoHeader: true}, []cert{bo, evil, anna}, "" +
-			"9      CN=Bo" + strings.Repeat(" ", 59) + "\x1b[31mrevoked\x1b[0m  \x1b[0m12\n" +
-			`66     a\x1b[2J\tb\nc\r\x00\x7f\u009b\u202e\u200b\u2028\xff\U000e0041  ` + "\x1b[33mon hold\x1b[0m  \x1b[0m 0\n" +
+			"9      CN=Bo" + strings.Repeat(" ", 59) + "\x1b[31mrevoked\x1b[0m  12\n" +
+			`66     a\x1b[2J\tb\nc\r\x00\x7f\u009b\u202e\u200b\u2028\xff\U000e0041  ` + "\x1b[33mon hold\x1b[0m   0\n" +
 			"10003  CN=Anna <a@b>, O=Demo" + strings.Repeat(" ", 43) + "active    7\n"},
 		{"wide", Options{Format: Wide, Width: 20}, []cert{anna}, "" +
 			"CERTID  SUBJECT                STATUS  SERIAL NUMBER  USES\n" +
@@ -160,7 +158,7 @@ func TestTableFitsTheWidth(t *testing.T) {
 		lines := strings.Split(strings.TrimSuffix(out, "\n"), "\n")
 		widest := 0
 		for _, l := range lines {
-			widest = max(widest, twwidth.Width(l))
+			widest = max(widest, textWidth(l))
 		}
 		if widest > width || widest < width-1 { // a wide character may not fit into the last cell
 			t.Errorf("width %d: widest line is %d:\n%s", width, widest, out)
@@ -192,6 +190,16 @@ func TestCut(t *testing.T) {
 	} {
 		if got := cut(tt.in, tt.width); got != tt.want {
 			t.Errorf("cut(%q, %d) = %q, want %q", tt.in, tt.width, got, tt.want)
+		}
+	}
+}
+
+func TestTextWidth(t *testing.T) {
+	for s, want := range map[string]int{
+		"": 0, "abc": 3, "Åsa": 3, "e\u0301": 1, "日本語": 6, "ﾊﾝ": 2, "Ａ": 2, "한글": 4, "\u1112\u1161\u11ab": 2, "हिन्दी": 5, "🔑": 2, "…": 1,
+	} {
+		if got := textWidth(s); got != want {
+			t.Errorf("textWidth(%q) = %d, want %d", s, got, want)
 		}
 	}
 }

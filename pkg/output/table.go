@@ -2,13 +2,7 @@ package output
 
 import (
 	"bufio"
-	"bytes"
 	"strings"
-
-	"github.com/olekukonko/tablewriter"
-	"github.com/olekukonko/tablewriter/pkg/twwidth"
-	"github.com/olekukonko/tablewriter/renderer"
-	"github.com/olekukonko/tablewriter/tw"
 )
 
 const (
@@ -62,24 +56,17 @@ func (f *tableForm[T]) close() error {
 		return nil
 	}
 	header := f.header()
-	f.shorten(header)
-	for i, tones := range f.tones {
-		for j, t := range tones {
-			f.rows[i][j] = paint(f.rows[i][j], t, f.color)
-		}
+	widths := f.widths(header)
+	if f.width > 0 {
+		f.shorten(header, widths)
 	}
-	trim := &trimmer{out: f.out}
-	table := tablewriter.NewTable(trim, f.options()...)
 	if !f.noHeader {
-		table.Header(header)
+		f.line(header, nil, widths)
 	}
-	if err := table.Bulk(f.rows); err != nil {
-		return err
+	for i, row := range f.rows {
+		f.line(row, f.tones[i], widths)
 	}
-	if err := table.Render(); err != nil {
-		return err
-	}
-	return trim.flush()
+	return f.out.Flush()
 }
 
 func (f *tableForm[T]) header() []string {
@@ -93,59 +80,33 @@ func (f *tableForm[T]) header() []string {
 	return header
 }
 
-// options make a table without any line in it: two blanks between columns.
-func (f *tableForm[T]) options() []tablewriter.Option {
-	align := make([]tw.Align, len(f.fields))
-	pads := make([]tw.Padding, len(f.fields))
-	for i, field := range f.fields {
-		align[i] = tw.AlignLeft
-		if field.Right {
-			align[i] = tw.AlignRight
+// widths are those of the widest cells.
+func (f *tableForm[T]) widths(header []string) []int {
+	widths := make([]int, len(f.fields))
+	for i := range widths {
+		if !f.noHeader {
+			widths[i] = textWidth(header[i])
 		}
-		pads[i] = tw.Padding{Right: gap, Overwrite: true}
+		for _, row := range f.rows {
+			widths[i] = max(widths[i], textWidth(row[i]))
+		}
 	}
-	cells := tw.CellConfig{
-		Formatting: tw.CellFormatting{AutoFormat: tw.Off, AutoWrap: tw.WrapNone},
-		Alignment:  tw.CellAlignment{Global: tw.AlignLeft, PerColumn: align},
-		Padding:    tw.CellPadding{Global: tw.Padding{Right: gap, Overwrite: true}, PerColumn: pads},
-	}
-	return []tablewriter.Option{
-		tablewriter.WithRenderer(renderer.NewBlueprint(tw.Rendition{
-			Borders:  tw.BorderNone,
-			Symbols:  tw.NewSymbols(tw.StyleNone),
-			Settings: tw.Settings{Separators: tw.SeparatorsNone, Lines: tw.LinesNone},
-		})),
-		tablewriter.WithConfig(tablewriter.Config{
-			Header:   cells,
-			Row:      cells,
-			Behavior: tw.Behavior{TrimSpace: tw.Off},
-		}),
-	}
+	return widths
 }
 
 // shorten makes the rows fit the width. Only free text gives way, the widest
 // column first, down to the width of the next, so that as much as possible of
 // every column stays. Identifiers, times and words are never cut: when they
 // alone are too wide, the terminal wraps the line.
-func (f *tableForm[T]) shorten(header []string) {
-	if f.width == 0 {
-		return
-	}
-	widths := make([]int, len(f.fields))
+func (f *tableForm[T]) shorten(header []string, widths []int) {
 	total := len(gap) * (len(widths) - 1)
-	for i := range widths {
-		if !f.noHeader {
-			widths[i] = twwidth.Width(header[i])
-		}
-		for _, row := range f.rows {
-			widths[i] = max(widths[i], twwidth.Width(row[i]))
-		}
-		total += widths[i]
+	for _, w := range widths {
+		total += w
 	}
 	for ; total > f.width; total-- {
 		widest := -1
 		for i, field := range f.fields {
-			if field.Flex && widths[i] > max(narrowest, twwidth.Width(header[i])) && (widest < 0 || widths[i] > widths[widest]) {
+			if field.Flex && widths[i] > max(narrowest, textWidth(header[i])) && (widest < 0 || widths[i] > widths[widest]) {
 				widest = i
 			}
 		}
@@ -164,14 +125,38 @@ func (f *tableForm[T]) shorten(header []string) {
 	}
 }
 
+// line prints cells in their columns. Blanks wait until something follows
+// them, so that no line ends with any.
+func (f *tableForm[T]) line(cells []string, tones []Tone, widths []int) {
+	blanks := 0
+	for i, cell := range cells {
+		free := widths[i] - textWidth(cell)
+		if f.fields[i].Right {
+			blanks, free = blanks+free, 0
+		}
+		if cell != "" {
+			f.out.WriteString(strings.Repeat(" ", blanks)) //nolint:errcheck // bufio keeps the error for the Flush at the end
+			if tones != nil {
+				cell = paint(cell, tones[i], f.color)
+			}
+			f.out.WriteString(cell) //nolint:errcheck // as above
+			blanks = 0
+		} else {
+			free = widths[i]
+		}
+		blanks += free + len(gap)
+	}
+	f.out.WriteByte('\n') //nolint:errcheck // as above
+}
+
 // cut shortens text to a display width, with an ellipsis as the last character.
 func cut(s string, width int) string {
-	if twwidth.Width(s) <= width {
+	if textWidth(s) <= width {
 		return s
 	}
-	left := width - twwidth.Width(ellipsis)
+	left := width - textWidth(ellipsis)
 	for i, r := range s {
-		left -= twwidth.Width(string(r))
+		left -= runeWidth(r)
 		if left < 0 {
 			return s[:i] + ellipsis
 		}
@@ -188,45 +173,4 @@ func paint(s string, t Tone, color bool) string {
 		return red + s + reset
 	}
 	return yellow + s + reset
-}
-
-// trimmer takes the blanks off the ends of lines, and the colour resets that
-// the table puts among them.
-type trimmer struct {
-	out  *bufio.Writer
-	line []byte
-}
-
-func (t *trimmer) Write(p []byte) (int, error) {
-	n := len(p)
-	for {
-		line, rest, found := bytes.Cut(p, []byte("\n"))
-		t.line = append(t.line, line...)
-		if !found {
-			return n, nil
-		}
-		t.line = append(trimLine(t.line), '\n')
-		if _, err := t.out.Write(t.line); err != nil {
-			return 0, err
-		}
-		t.line, p = t.line[:0], rest
-	}
-}
-
-func (t *trimmer) flush() error {
-	_, err := t.out.Write(trimLine(t.line))
-	return err
-}
-
-func trimLine(line []byte) []byte {
-	blank := []byte(" ")
-	off := []byte(reset)
-	for {
-		line = bytes.TrimRight(line, " ")
-		before, found := bytes.CutSuffix(line, off)
-		if !found || !bytes.HasSuffix(before, blank) && !bytes.HasSuffix(before, off) {
-			return line
-		}
-		line = before
-	}
 }
