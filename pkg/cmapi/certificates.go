@@ -104,7 +104,7 @@ func (c Certificate) MarshalJSON() ([]byte, error) {
 }
 
 // readReason turns a name or a code into the word of RFC 5280; what is
-// neither stays as it is (NOTES 7).
+// neither stays as it is (docs/api-notes.md, 7).
 func readReason(s string) string {
 	if r, err := pki.ParseReason(s); err == nil {
 		return r.String()

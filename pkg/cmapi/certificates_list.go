@@ -28,7 +28,7 @@ type CertificateFilter struct {
 	SubjectKeyIdentifier    string `query:"subjectKeyIdentifier"`
 
 	// SubjectType is EE, CA or both; none means EE only. Sent as one value
-	// with commas (NOTES 18), as RevocationReason is (NOTES 17).
+	// with commas (docs/api-notes.md, 18), as RevocationReason is (17).
 	SubjectType      []string `query:"subjectType"`
 	RevocationReason []int    `query:"revocationReason"`
 
@@ -52,7 +52,7 @@ type CertificateFilter struct {
 	ValidToTimeTo          time.Time `query:"validToTimeTo"`
 
 	// Flags are sent when true and left out when false: the API describes
-	// what true means only (NOTES 37).
+	// what true means only (docs/api-notes.md, 37).
 	IsNotRevoked       bool `query:"isNotRevoked"`
 	PublicationAllowed bool `query:"publicationAllowed"`
 	IsNotYetValid      bool `query:"isNotYetValid"`

@@ -28,7 +28,7 @@ type Answer struct {
 
 // json tells whether the body is JSON: by Content-Type or, where a gateway
 // sends one that does not fit, by its first byte, which no certificate has
-// (NOTES 13).
+// (docs/api-notes.md, 13).
 func (a *Answer) json() bool {
 	return strings.HasSuffix(a.ContentType, "json") || bytes.HasPrefix(a.start(), []byte("{"))
 }

@@ -13,7 +13,7 @@ import (
 )
 
 // object is a decoded JSON object whose names are compared without case:
-// gateways spell certids and certIds, regtype and regType (NOTES 10, 11).
+// gateways spell certids and certIds, regtype and regType (docs/api-notes.md, 10, 11).
 type object struct {
 	fields map[string]json.RawMessage // by lower-case name
 	names  map[string]string          // lower-case name to the name as sent
@@ -114,7 +114,7 @@ func (o *object) integer(name string, absent int) (int, error) {
 }
 
 // time takes epoch milliseconds, as a number or as digits in a string, or ISO
-// 8601 with or without a zone; without one it is UTC (NOTES 3, 4).
+// 8601 with or without a zone; without one it is UTC (docs/api-notes.md, 3, 4).
 func (o *object) time(name string) (time.Time, error) {
 	s, err := o.text(name)
 	if err != nil || strings.TrimSpace(s) == "" {

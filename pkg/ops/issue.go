@@ -68,7 +68,7 @@ func (r *Runner) Issue(ctx context.Context, req *pki.Request, in cmapi.IssueRequ
 }
 
 // leafOf finds the certificate of the request's key among those of an answer,
-// which may hold the chain in any order (NOTES 24).
+// which may hold the chain in any order (docs/api-notes.md, 24).
 func leafOf(body []byte, req *pki.Request) (*x509.Certificate, error) {
 	certs, err := pki.ReadCertificates("the gateway's answer", body)
 	if err != nil {
@@ -214,7 +214,7 @@ func (r *Runner) findIssued(ctx context.Context, w *wanted) (*cmapi.Certificate,
 // public keys of what is new.
 func (r *Runner) isIssued(ctx context.Context, c *cmapi.Certificate, w *wanted) (bool, error) {
 	if w.leaf != nil {
-		_, err := pki.ParseName(c.Issuer) // no name to compare where it is shown as bare values (NOTES 27)
+		_, err := pki.ParseName(c.Issuer) // no name to compare where it is shown as bare values (docs/api-notes.md, 27)
 		return c.Serial.Equal(pki.SerialOf(w.leaf.SerialNumber)) && (err != nil || c.Issuer == "" || pki.SameName(c.Issuer, pki.DN(w.leaf.RawIssuer))), nil
 	}
 	if w.older[c.CertID] || !c.ValidFrom.IsZero() && c.ValidFrom.Before(w.since) {
