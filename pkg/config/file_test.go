@@ -43,7 +43,7 @@ func TestLoadRefuses(t *testing.T) {
 		name, text    string
 		message, hint string
 	}{
-		{"unknown key", "curent-context: a\n", `PATH:1: unknown key "curent-context" in the file`, `did you mean "current-context"?`},
+		{"unknown key", "current-contxt: a\n", `PATH:1: unknown key "current-contxt" in the file`, `did you mean "current-context"?`},
 		{"unknown key of a context", "contexts:\n  a:\n    server: https://x\n    ca_file: x\n", `PATH:4: unknown key "ca_file" in context "a"`, `did you mean "ca-file"?`},
 		{"upper case key", "contexts:\n  a:\n    Server: https://x\n", `PATH:3: unknown key "Server" in context "a"`, `did you mean "server"?`},
 		{"nothing near", "contexts:\n  a:\n    color: x\n", `PATH:3: unknown key "color" in context "a"`,

@@ -22,7 +22,7 @@ func (s *Secret) Value() string { return s.value }
 
 // Format keeps the value out of every %v, %+v and %#v.
 func (s *Secret) Format(state fmt.State, _ rune) {
-	fmt.Fprintf(state, "(secret of %s)", s.Origin) //nolint:errcheck // a Formatter cannot fail
+	fmt.Fprintf(state, "(secret of %s)", s.Origin)
 }
 
 // role is what a pair is for. Its keys in a context are those of TLS, with a

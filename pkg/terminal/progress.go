@@ -55,11 +55,11 @@ func (p *Progress) Set(format string, args ...any) {
 	p.last = now
 	text := output.Escape(fmt.Sprintf(format, args...))
 	if !p.drawn {
-		fmt.Fprintln(p.out, text) //nolint:errcheck // progress that nobody can see is none
+		fmt.Fprintln(p.out, text)
 		return
 	}
 	p.line = true
-	fmt.Fprintf(p.out, "\r\x1b[K%.*s", p.width-1, text) //nolint:errcheck // as above
+	fmt.Fprintf(p.out, "\r\x1b[K%.*s", p.width-1, text)
 }
 
 // Clear takes the line away, before other text goes to stderr and at the end.
@@ -67,7 +67,7 @@ func (p *Progress) Clear() {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.line {
-		io.WriteString(p.out, "\r\x1b[K") //nolint:errcheck // as above
+		io.WriteString(p.out, "\r\x1b[K") //nolint:errcheck // progress that nobody can see is none
 		p.line = false
 	}
 }
