@@ -207,16 +207,24 @@ func TestRate(t *testing.T) {
 }
 
 func TestLimiter(t *testing.T) {
+	allowed := func(l *limiter) (n int) {
+		for range 9 {
+			if l.allow() {
+				n++
+			}
+		}
+		return n
+	}
 	l := newLimiter(2)
-	if !l.allow() || !l.allow() || l.allow() {
-		t.Error("two a second are not two at once")
+	if n := allowed(l); n != 2 {
+		t.Errorf("two a second are %d at once", n)
 	}
 	l.last = l.last.Add(-time.Hour)
-	if !l.allow() || !l.allow() || l.allow() {
-		t.Error("what was not used has been saved up")
+	if n := allowed(l); n != 2 {
+		t.Errorf("an hour later it is %d", n)
 	}
-	if unlimited := newLimiter(0); !unlimited.allow() {
-		t.Error("no limit")
+	if n := allowed(newLimiter(0)); n != 9 {
+		t.Errorf("without a limit it is %d of 9", n)
 	}
 }
 

@@ -66,6 +66,9 @@ func TestSignatureRefused(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if a, err := r.send("expired", r.request("GET", "/procedures", "", "")); err == nil {
+		t.Errorf("an expired pinned officer was let in: %d %s", a.status, a.body)
+	}
 	byOfficer := func(tbs []byte) string { return r.cms("officer", tbs) }
 	for _, c := range []struct {
 		name    string

@@ -11,6 +11,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"golang.org/x/crypto/cryptobyte"
+	cbasn1 "golang.org/x/crypto/cryptobyte/asn1"
 )
 
 var content = []byte("\x30\x03\x02\x01\x2a what the gateway wants signed")
@@ -168,6 +171,61 @@ func TestVerifyRefuses(t *testing.T) {
 		{"PSS with a mask of another digest", "mask", k.sign("rsa", "-keyopt", "rsa_padding_mode:pss", "-keyopt", "rsa_mgf1_md:sha512")},
 	} {
 		_, err := Verify(c.der)
+		if err == nil || !strings.Contains(err.Error(), c.message) {
+			t.Errorf("%s: error %v, want one with %q", c.name, err, c.message)
+		}
+	}
+}
+
+// resigned changes signed attributes in place and signs them anew, which no
+// option of OpenSSL does.
+func (k keys) resigned(name string, old, new []byte) []byte {
+	k.t.Helper()
+	der := k.sign(name)
+	sd, err := openContentInfo(der)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	for range 4 { // version, digests, content, certificates
+		var skip cryptobyte.String
+		var tag cbasn1.Tag
+		if !sd.ReadAnyASN1(&skip, &tag) {
+			k.t.Fatal("the CMS is too short")
+		}
+	}
+	si, err := readSignerInfos(&sd)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	attrs := replace(k.t, si.attrs, old, new)
+	k.write("attrs", asSet(attrs))
+	signature := k.openssl("dgst", "-sha256", "-sign", name+".key", "attrs")
+	return replace(k.t, replace(k.t, der, si.attrs, attrs), si.signature, signature)
+}
+
+func TestVerifyRefusesWrongAttributes(t *testing.T) {
+	k := newKeys(t)
+	k.make("rsa", "rsa:2048") // its signatures all have one length
+	digest := sum(crypto.SHA256, content)
+	contentType := []byte{0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x03}
+	messageDigest := []byte{0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x04}
+	unknown := []byte{0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x09, 0x63}
+	data := []byte{0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x01}
+	signedData := []byte{0x2a, 0x86, 0x48, 0x86, 0xf7, 0x0d, 0x01, 0x07, 0x02}
+	if _, err := Verify(k.resigned("rsa", digest, digest)); err != nil {
+		t.Fatalf("signed anew, unchanged: %v", err)
+	}
+	for _, c := range []struct {
+		name, message string
+		old, new      []byte
+	}{
+		{"content type is another", "not id-data", data, signedData},
+		{"no content type", "lack contentType", contentType, unknown},
+		{"no message digest", "lack messageDigest", messageDigest, unknown},
+		{"digest of something else", "not the digest", digest, sum(crypto.SHA256, []byte("x"))},
+		{"content type twice", "twice", messageDigest, contentType},
+	} {
+		_, err := Verify(k.resigned("rsa", c.old, c.new))
 		if err == nil || !strings.Contains(err.Error(), c.message) {
 			t.Errorf("%s: error %v, want one with %q", c.name, err, c.message)
 		}

@@ -119,8 +119,10 @@ func (p *program) runCommand(s *sandbox.Server, args []string, signals <-chan os
 		case err := <-ended:
 			return statusOf(command, err)
 		case err := <-s.Done():
-			_ = command.Process.Kill()
-			<-ended
+			_ = command.Process.Kill() // it may have ended by itself
+			if _, killErr := statusOf(command, <-ended); killErr != nil {
+				return 0, killErr
+			}
 			return 0, exit.New(exitSandbox, "", "the sandbox stopped serving: %w", err)
 		}
 	}

@@ -3,6 +3,7 @@
 package sandboxcli
 
 import (
+	"errors"
 	"os"
 	"syscall"
 
@@ -20,7 +21,6 @@ func sentByTerminal(sig os.Signal) bool {
 	if err != nil {
 		return false
 	}
-	defer tty.Close()
 	foreground, err := unix.IoctlGetInt(int(tty.Fd()), unix.TIOCGPGRP)
-	return err == nil && foreground == unix.Getpgrp()
+	return errors.Join(err, tty.Close()) == nil && foreground == unix.Getpgrp()
 }
