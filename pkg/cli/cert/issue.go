@@ -217,7 +217,7 @@ func (o *issueOptions) issueAll(ctx context.Context, runner *ops.Runner, request
 	switch {
 	case len(failed) == 0:
 		return nil
-	case len(failed) == 1 && done == 0 || stops(exit.Of(failed[len(failed)-1])):
+	case len(requests) == 1 || stops(exit.Of(failed[len(failed)-1])):
 		return failed[len(failed)-1]
 	case done > 0:
 		return exit.New(exit.Partial, exit.HintOf(failed[0]), "%d of %d certificates issued: %w", done, len(requests), errors.Join(failed...))
@@ -246,7 +246,10 @@ func (o *issueOptions) put(r csr, got *ops.Issuance, file *cmdutil.OutFile, reco
 	}
 	if file != nil {
 		if err := file.Commit(data); err != nil {
-			return exit.New(exit.Failure, "fetch it with `cmctl cert download "+got.CertID+"`", "certificate %s was issued, but %w", got.CertID, err)
+			// The certificate is there all the same: its record is not lost with the file.
+			rec.PEM = pemText(got.Leaf)
+			err = exit.New(exit.Failure, "fetch it with `cmctl cert download "+got.CertID+"`", "certificate %s was issued, but %w", got.CertID, err)
+			return errors.Join(err, w.Write(rec))
 		}
 		rec.File = file.Path
 	}
