@@ -52,7 +52,6 @@ var outside = map[string][]string{
 	"github.com/spf13/viper":             {"pkg/config"},
 	"github.com/AlecAivazis/survey":      {"pkg/terminal"},
 	"golang.org/x/term":                  {"pkg/terminal"},
-	"github.com/olekukonko/tablewriter":  {"pkg/output"},
 	"modernc.org/sqlite":                 {"pkg/sandbox/store"},
 	"github.com/smallstep/pkcs7":         {"pkg/cms", "pkg/pki"},
 	"software.sslmate.com/src/go-pkcs12": {"pkg/signer", "pkg/sandbox"},
