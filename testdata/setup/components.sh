@@ -13,6 +13,7 @@ components() {
   cat <<'LIST'
 test      openssl                          openssl
 test      curl                             curl
+test      jq                               jq
 referees  javac                            default-jdk-headless
 referees  /usr/share/java/bcprov.jar       libbcprov-java
 referees  /usr/share/java/bcpkix.jar       libbcpkix-java
