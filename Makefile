@@ -6,7 +6,7 @@ SHELL       := /bin/bash
 
 GO      ?= go
 VERSION ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
-LDFLAGS := -X github.com/cmctl/cmctl/pkg/cli.version=$(VERSION)
+LDFLAGS := -X github.com/cmctl/cmctl/pkg/cli.version=$(VERSION) -X github.com/cmctl/cmctl/pkg/sandbox/sandboxcli.version=$(VERSION)
 
 # Tools are Go modules, at these versions, built into bin/tools on first use.
 TOOLS         := $(CURDIR)/bin/tools
