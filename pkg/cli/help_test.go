@@ -181,11 +181,23 @@ func callsOf(line string) (calls [][]string) {
 
 var word = regexp.MustCompile(`(?:"(?:[^"\\]|\\.)*"|'[^']*'|\$\([^()]*\)|[^\s|;&"'()]|\\.)+|\|\||&&|[|;&()]`)
 
+// What shell puts in place before cmctl sees it.
+var (
+	substitution = regexp.MustCompile(`["]?[$<]\(([^()]*)\)["]?`)
+	variable     = regexp.MustCompile(`"?\$\{?\w+\}?"?`)
+	redirection  = regexp.MustCompile(`\d?(?:>>?|<)(?:&\d|\s*\S+)`)
+)
+
 // shellWords splits a line as far as these documents need it: quotes, pipes,
-// redirections. A substitution counts as a line of its own.
+// redirections. What is substituted is 1, which passes for a number, a name
+// and a file; a command in it counts as one of its own.
 func shellWords(line string) (words []string) {
-	line = regexp.MustCompile(`\$\((cmctl [^()]*)\)`).ReplaceAllString(line, "X ; $1 ;")
-	line = regexp.MustCompile(`\d?(?:>>?|<)(?:&\d|\s*\S+)`).ReplaceAllString(line, "")
+	inner := ""
+	for _, m := range substitution.FindAllStringSubmatch(line, -1) {
+		inner += " ; " + m[1]
+	}
+	line = substitution.ReplaceAllString(line, "1") + inner
+	line = redirection.ReplaceAllString(variable.ReplaceAllString(line, "1"), "")
 	for _, w := range word.FindAllString(line, -1) {
 		if w == "(" || w == ")" {
 			w = ";"

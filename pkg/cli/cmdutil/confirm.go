@@ -155,7 +155,11 @@ func DescribeItems(ctx context.Context, c *cmapi.Client, items []ops.Item) ([]st
 		case err != nil:
 			return nil, err
 		}
-		lines[i] = output.Escape(fmt.Sprintf("%s  %s  %s", cert.CertID, StateWords(cert), cert.Subject)) + "\n    " +
+		state := StateWords(cert)
+		if cert.SubjectType == "CA" { // more is at stake than with any other
+			state += "  CA CERTIFICATE"
+		}
+		lines[i] = output.Escape(fmt.Sprintf("%s  %s  %s", cert.CertID, state, cert.Subject)) + "\n    " +
 			output.Escape(fmt.Sprintf("serial %s, valid %s to %s", cert.Serial, DateText(cert.ValidFrom), DateText(cert.ValidTo))) + "\n    " +
 			output.Escape("issued by "+cert.Issuer)
 	}
