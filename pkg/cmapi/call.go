@@ -160,7 +160,7 @@ func ended(ctx context.Context, last *Error) *Error {
 // all is told at once.
 func retryIn(r Request, e *Error, try int, waited time.Duration) (wait time.Duration, why string) {
 	const no = time.Duration(-1)
-	busy := e.Fault == FaultGateway && e.Code == CodeTooMany
+	busy := e.Fault == FaultGateway && e.Code == CodeTooMany && e.limit() == 0
 	switch {
 	case waited >= maxWait:
 		return no, ""

@@ -13,11 +13,20 @@ type IssueRequest struct {
 	ValidTo   time.Time
 	Procedure string // the token procedure's name, not its id; empty: the gateway's default
 	Media     string // one of the Media constants; PEM and PKCS#7 may hold the chain
+
+	// Handler names one of several PKCS#10 handlers of the gateway, as a further
+	// segment of the path. It is not in the API's description, some gateways
+	// have it; issueCertificatePkcs10 only.
+	Handler string
 }
 
 // NewIssue builds the issueCertificatePkcs10 request.
 func NewIssue(in IssueRequest) (Request, error) {
-	return opIssuePKCS10.multipart(pkcs10Parts(in), in.Media)
+	op, args := opIssuePKCS10, []string(nil)
+	if in.Handler != "" {
+		op.Path, args = op.Path+"/{handler}", []string{in.Handler}
+	}
+	return op.multipart(pkcs10Parts(in), in.Media, args...)
 }
 
 // pkcs10Parts are the fields that all operations on a PKCS#10 share. The

@@ -202,6 +202,16 @@ func (e *Error) where() string {
 	return " (" + e.Operation + ")"
 }
 
+// limit is the largest length of importdata that an entry names; 0: none does.
+func (e *Error) limit() int {
+	for _, it := range e.Items {
+		if it.Code == CodeTooMany && it.Limit > 0 {
+			return it.Limit
+		}
+	}
+	return 0
+}
+
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }
 

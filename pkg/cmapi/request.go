@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/url"
 	"strings"
+	"unicode"
 )
 
 // Shape is how a request carries its fields, and so how a signature is added.
@@ -153,6 +154,9 @@ func (op Operation) path(args []string) string {
 
 func multipartField(boundary, name, contentType string, value []byte) []byte {
 	var b bytes.Buffer
+	if contentType == "" && bytes.ContainsFunc(value, func(r rune) bool { return r > unicode.MaxASCII }) {
+		contentType = "text/plain; charset=UTF-8" // containers take ISO-8859-1 otherwise
+	}
 	b.WriteString("--" + boundary + "\r\nContent-Disposition: form-data; name=\"" + name + "\"\r\n")
 	if contentType != "" {
 		b.WriteString("Content-Type: " + contentType + "\r\n")

@@ -22,7 +22,7 @@ var (
 		"error", "msg", "searchHits", "errors", "errorcode", "errormessage", "servererrormessage", "arrayindex", "limit",
 		"certid", "certids", "reason", "revocationtime", "procname", "validfrom", "validto", "status", "subjectType",
 		"certificates", "certificate", "certificateserialnumber", "subject", "issuer", "keyusage", "procedures", "procid", "name",
-		"authorityKeyIdentifier", "subjectKeyIdentifier",
+		"authorityKeyIdentifier", "subjectKeyIdentifier", "issuers", "subjects", "subjectDn",
 	}, FilterParameters()...)...)
 )
 
