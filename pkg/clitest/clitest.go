@@ -9,6 +9,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -51,6 +52,7 @@ func (c *Contract) Params(dir, notes string) testscript.Params {
 	return testscript.Params{
 		Dir:                 dir,
 		RequireExplicitExec: true,
+		UpdateScripts:       os.Getenv("UPDATE_GOLDEN") != "",
 		Setup: func(env *testscript.Env) error {
 			env.Setenv(contractDir, notes)
 			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
@@ -81,9 +83,12 @@ func (c *Contract) cmdSandbox(ts *testscript.TestScript, neg bool, args []string
 	if base == "" {
 		base = sandbox.DefaultBasePath
 	}
-	opts.Middleware = c.Middleware(base)
+	var dir string
+	check := c.Middleware(base)
+	opts.Middleware = func(next http.Handler) http.Handler { return keepSignature(&dir, check(next)) }
 	s, err := sandbox.Start(context.Background(), opts)
 	ts.Check(err)
+	dir = s.Dir
 	ts.Defer(func() { ts.Check(s.Close()) })
 	ts.Setenv("CMCTL_CONFIG", filepath.Join(s.Dir, "config.yaml"))
 	ts.Setenv("CMCTL_STATE_DIR", filepath.Join(s.Dir, "state"))
