@@ -17,7 +17,7 @@ GORELEASER    := $(TOOLS)/goreleaser-v2.16.0
 SETUP     := testdata/setup
 GENERATED := completions docs/man docs/reference
 PROFILE   := bin/cover.out
-FUZZTIME  ?= 5s
+FUZZTIME  ?= 20000x
 
 
 .PHONY: help
@@ -55,7 +55,7 @@ race: $(GOTESTSUM) ## the tests under the race detector
 	@$(GOTESTSUM) --format pkgname -- -race ./...
 
 .PHONY: fuzz-short
-fuzz-short: ## each fuzz target for FUZZTIME (5s)
+fuzz-short: ## each fuzz target for FUZZTIME (20000 inputs; or 1m)
 	@$(GO) list -f '{{.Dir}}' ./pkg/... | while read -r dir; do \
 	  { grep -hoE '^func Fuzz[A-Za-z0-9_]+' "$$dir"/*_test.go 2>/dev/null || true; } | while read -r _ target; do \
 	    $(GO) test -run '^$$' -fuzz "^$$target\$$" -fuzztime $(FUZZTIME) "$$dir" </dev/null; \
