@@ -55,6 +55,9 @@ func runChange(ctx context.Context, o *changeOptions, change *ops.StateChange) e
 	if err != nil {
 		return err
 	}
+	if err := o.limits.CheckEarly(f, entries); err != nil {
+		return err
+	}
 	if err := cmdutil.AskFirst(f); err != nil {
 		return err
 	}

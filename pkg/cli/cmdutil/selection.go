@@ -65,6 +65,24 @@ func ParseArgs(args []string, as ListAs) ([]Entry, error) {
 	return entries, nil
 }
 
+// byID tells an entry that is a certid and nothing else: it needs no look-up.
+func (e Entry) byID() bool {
+	return e.Certificate == nil && e.Serial == "" && e.Issuer == "" && e.Subject == ""
+}
+
+// CheckEarly refuses a number of items that was not meant before anything is
+// read from the gateway, where the list alone tells the number.
+func (l Limits) CheckEarly(f *Factory, entries []Entry) error {
+	ids := map[string]bool{}
+	for _, e := range entries {
+		if !e.byID() {
+			return nil
+		}
+		ids[e.CertID] = true
+	}
+	return l.Check(f, len(ids))
+}
+
 const resolvers = 8 // look-ups at a time
 
 // Resolve turns entries into items with a certid each, in their order. An
@@ -78,7 +96,7 @@ func Resolve(ctx context.Context, f *Factory, c *cmapi.Client, name string, entr
 	var g errgroup.Group
 	g.SetLimit(resolvers)
 	for i, e := range entries {
-		if e.Certificate == nil && e.Serial == "" && e.Issuer == "" && e.Subject == "" {
+		if e.byID() {
 			ids[i] = e.CertID
 			continue
 		}
