@@ -47,8 +47,9 @@ type Config struct {
 
 // Client calls one gateway. It is safe for use by several goroutines.
 type Client struct {
-	Certificates *Certificates
-	Procedures   *Procedures
+	Certificates  *Certificates
+	Procedures    *Procedures
+	Registrations *Registrations
 
 	cfg     Config
 	base    *url.URL
@@ -89,6 +90,7 @@ func New(cfg Config) (*Client, error) {
 	c.http = &http.Client{Transport: c.transport(), CheckRedirect: c.checkRedirect}
 	c.Certificates = &Certificates{c}
 	c.Procedures = &Procedures{c}
+	c.Registrations = &Registrations{c}
 	return c, nil
 }
 

@@ -227,7 +227,7 @@ func (e *Error) ExitCode() exit.Code {
 	case FaultEnded:
 		return exit.Of(e.Err) // the cause of the end knows: a signal, for one
 	case FaultGateway:
-		if e.Code == CodeBadValue && absentMeansNotFoundOps[e.Operation] {
+		if _, absent := absentHints[e.Operation]; absent && e.Code == CodeBadValue {
 			return exit.NotFound
 		}
 		return exitOf(e.Code)
@@ -244,7 +244,7 @@ func (e *Error) Hint() string {
 	switch e.Fault {
 	case FaultGateway:
 		if e.ExitCode() == exit.NotFound {
-			return codeMeanings[ItemMissing].hint
+			return absentHints[e.Operation]
 		}
 		return codeMeanings[e.Code].hint
 	case FaultUnreachable:

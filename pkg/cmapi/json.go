@@ -28,9 +28,24 @@ func (o *object) UnmarshalJSON(raw []byte) error {
 	o.names = make(map[string]string, len(m))
 	for k, v := range m {
 		l := strings.ToLower(k)
+		if old, twice := o.names[l]; twice && !supersedes(k, v, old, o.fields[l]) {
+			continue
+		}
 		o.fields[l], o.names[l] = v, k
 	}
 	return nil
+}
+
+// supersedes decides between two members that differ in case alone, such as
+// certids and certIds: the one that says something, else the one in lower case.
+func supersedes(name string, v json.RawMessage, old string, oldV json.RawMessage) bool {
+	says := func(v json.RawMessage) bool {
+		return !slices.Contains([]string{"null", "[]", `""`}, string(v))
+	}
+	if says(v) != says(oldV) {
+		return says(v)
+	}
+	return name > old
 }
 
 // take removes and returns a member; null counts as absent.

@@ -23,6 +23,7 @@ var (
 		"certid", "certids", "reason", "revocationtime", "procname", "validfrom", "validto", "status", "subjectType",
 		"certificates", "certificate", "certificateserialnumber", "subject", "issuer", "keyusage", "procedures", "procid", "name",
 		"authorityKeyIdentifier", "subjectKeyIdentifier", "issuers", "subjects", "subjectDn",
+		"registrations", "registration", "regid", "regtype", "fqdn", "validity", "creationdate", "officer", "keyid", "accountid", "accountids", "allowedDomains",
 	}, FilterParameters()...)...)
 )
 
