@@ -57,6 +57,7 @@ cmctl of cert-manager is another program.`,
 	root.SetUsageFunc(printUsage)
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	refuseUnknownVerbs(root)
+	refuseUnknownTopics(root)
 	return root
 }
 
@@ -81,6 +82,24 @@ func refuseUnknownVerbs(cmd *cobra.Command) {
 	}
 	cmd.Args = cobra.ArbitraryArgs
 	cmd.SuggestionsMinimumDistance = 2
+}
+
+// refuseUnknownTopics does the same for `cmctl help` and words that are none.
+func refuseUnknownTopics(root *cobra.Command) {
+	root.InitDefaultHelpCmd()
+	help, _, err := root.Find([]string{"help"})
+	if err != nil {
+		return
+	}
+	help.Example = "  cmctl help exit-codes\n  cmctl help cert revoke"
+	show := help.Run
+	help.Run, help.RunE = nil, func(cmd *cobra.Command, args []string) error {
+		if _, rest, err := root.Find(args); err != nil || len(rest) > 0 {
+			return exit.Usagef(seeHelp(root), "no command or topic %q", strings.Join(args, " "))
+		}
+		show(cmd, args)
+		return nil
+	}
 }
 
 func seeHelp(cmd *cobra.Command) string { return "see `" + cmd.CommandPath() + " --help`" }

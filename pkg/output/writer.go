@@ -82,6 +82,19 @@ func (w *Writer[T]) Close() error {
 	return w.err
 }
 
+// End closes at the end of a run that may have failed: what was printed before
+// stays well-formed, and nothing is printed when nothing was. It returns err,
+// else what Close met.
+func (w *Writer[T]) End(err error) error {
+	if err != nil && w.count == 0 {
+		return err
+	}
+	if cerr := w.Close(); err == nil {
+		err = cerr
+	}
+	return err
+}
+
 // Count is the number of values written, those past the row limit included.
 func (w *Writer[T]) Count() int { return w.count }
 

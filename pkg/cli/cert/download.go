@@ -71,6 +71,9 @@ func runDownload(ctx context.Context, o *downloadOptions) error {
 	if err := o.target.check(len(entries), opt); err != nil {
 		return err
 	}
+	if !o.target.toFiles() && o.target.form != formPEM && o.f.FormatGiven() {
+		return exit.Usagef("", "a record holds PEM: --format %s with -o needs --out or --out-dir", o.target.form)
+	}
 	client, err := o.f.Client(ctx)
 	if err != nil {
 		return err
@@ -96,23 +99,26 @@ func fetchAll(ctx context.Context, o *downloadOptions, client *cmapi.Client, ite
 	records := o.target.toFiles() || o.f.FormatGiven()
 	w := output.NewWriter(storedNoun, opt)
 	var missing []error
+	var err error
 	for i, it := range items {
-		blob, err := client.Certificates.Download(ctx, it.CertID, o.target.form.media(), o.depth)
-		switch {
-		case exit.Of(err) == exit.NotFound:
-			missing = append(missing, notFound(it.CertID, err))
+		var blob *cmapi.Blob
+		blob, err = client.Certificates.Download(ctx, it.CertID, o.target.form.media(), o.depth)
+		if exit.Of(err) == exit.NotFound {
+			missing, err = append(missing, notFound(it.CertID, err)), nil
 			continue
-		case err != nil:
-			return err
 		}
-		if err := o.put(it, blob, files[i], records, w, opt); err != nil {
-			return err
+		if err == nil {
+			err = o.put(it, blob, files[i], records, w, opt)
+		}
+		if err != nil {
+			break
 		}
 	}
 	if records {
-		if err := w.Close(); err != nil {
-			return err
-		}
+		err = w.End(err)
+	}
+	if err != nil {
+		return err
 	}
 	return missingError(missing, len(items))
 }

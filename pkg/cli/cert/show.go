@@ -7,7 +7,9 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
+	"github.com/cmctl/cmctl/pkg/cmapi"
 	"github.com/cmctl/cmctl/pkg/exit"
+	"github.com/cmctl/cmctl/pkg/ops"
 	"github.com/cmctl/cmctl/pkg/output"
 )
 
@@ -54,7 +56,14 @@ func runShow(ctx context.Context, o *showOptions) error {
 	}
 	opt.Details = true
 	w := output.NewWriter(certificateNoun, opt)
-	var missing []error
+	missing, err := showAll(ctx, client, items, w)
+	if err := w.End(err); err != nil {
+		return err
+	}
+	return missingError(missing, len(items))
+}
+
+func showAll(ctx context.Context, client *cmapi.Client, items []ops.Item, w *output.Writer[cmapi.Certificate]) (missing []error, err error) {
 	for _, it := range items {
 		cert, err := client.Certificates.Details(ctx, it.CertID)
 		switch {
@@ -62,16 +71,13 @@ func runShow(ctx context.Context, o *showOptions) error {
 			missing = append(missing, notFound(it.CertID, err))
 			continue
 		case err != nil:
-			return err
+			return nil, err
 		}
 		if err := w.Write(*cert); err != nil {
-			return err
+			return nil, err
 		}
 	}
-	if err := w.Close(); err != nil {
-		return err
-	}
-	return missingError(missing, len(items))
+	return missing, nil
 }
 
 // notFound names the certificate that the gateway does not know, with the

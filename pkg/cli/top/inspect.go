@@ -136,19 +136,23 @@ func runInspect(f *cmdutil.Factory, files []string) error {
 	opt.Details = true
 	w := output.NewWriter(findingNoun, opt)
 	for _, file := range files {
-		data, err := f.ReadInput(file, maxInspect)
-		if err != nil {
-			return err
-		}
-		found, err := inspect(cmdutil.InputName(file), data)
-		if err != nil {
-			return err
-		}
-		if err := w.Write(found...); err != nil {
-			return err
+		if err = inspectFile(f, file, w); err != nil {
+			break
 		}
 	}
-	return w.Close()
+	return w.End(err)
+}
+
+func inspectFile(f *cmdutil.Factory, file string, w *output.Writer[finding]) error {
+	data, err := f.ReadInput(file, maxInspect)
+	if err != nil {
+		return err
+	}
+	found, err := inspect(cmdutil.InputName(file), data)
+	if err != nil {
+		return err
+	}
+	return w.Write(found...)
 }
 
 func inspect(name string, data []byte) ([]finding, error) {
@@ -191,7 +195,11 @@ func certificateFindings(name string, certs []*x509.Certificate) []finding {
 }
 
 func cmsFindings(name string, data []byte) ([]finding, error) {
-	sd, err := cms.Parse(data)
+	pieces, err := pki.Split(data) // PEM, DER or Base64
+	if err != nil {
+		return nil, exit.Usagef("", "%s: %w", name, err)
+	}
+	sd, err := cms.Parse(pieces[0].DER)
 	if err != nil {
 		return nil, exit.Usagef("", "%s: %w", name, err)
 	}
