@@ -105,7 +105,7 @@ contexts:
 // operations is the page that says where each operation of the API is.
 func operations(all []*cobra.Command) []byte {
 	p := newPage("Operations of the API")
-	p.line("The operations of the CM REST API that cmctl has, in the commands and in the Go client `pkg/cmapi`. `cmctl-sandbox` answers the same ones.\n")
+	p.line("The operations of the CM REST API in the commands and in the Go client `pkg/cmapi`.\n")
 	var rows [][]string
 	for _, op := range cmapi.Operations() {
 		var users []string
@@ -115,6 +115,9 @@ func operations(all []*cobra.Command) []byte {
 					users = append(users, link(c))
 				}
 			}
+		}
+		if len(users) == 0 {
+			users = []string{"none yet"}
 		}
 		rows = append(rows, []string{code(op.ID), code(op.Method + " " + op.Path), signed(op), strings.Join(users, ", "), code("Client." + op.Call)})
 	}
