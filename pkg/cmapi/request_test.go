@@ -93,26 +93,30 @@ func TestRequestBytes(t *testing.T) {
 			return err
 		}},
 	} {
-		t.Run(c.name, func(t *testing.T) {
-			g := newRawGateway(t, secondReply)
-			if err := c.call(t.Context(), g.client); err != nil {
-				t.Fatal(err)
-			}
-			got := withoutHost(strings.Join(g.sent(), "\n=== another connection\n"))
-			file := filepath.Join(wireDir, c.name+".http")
-			if *update {
-				if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
-					t.Fatal(err)
-				}
-			}
-			want, err := os.ReadFile(file)
-			if err != nil {
-				t.Fatal(err)
-			}
-			if got != string(want) {
-				t.Errorf("sent\n%s\nand not\n%s", got, want)
-			}
-		})
+		t.Run(c.name, func(t *testing.T) { sameBytes(t, c.name, c.call) })
+	}
+}
+
+// sameBytes makes a call and compares what was sent with its golden file.
+func sameBytes(t *testing.T, name string, call func(context.Context, *Client) error) {
+	t.Helper()
+	g := newRawGateway(t, secondReply)
+	if err := call(t.Context(), g.client); err != nil {
+		t.Fatal(err)
+	}
+	got := withoutHost(strings.Join(g.sent(), "\n=== another connection\n"))
+	file := filepath.Join(wireDir, name+".http")
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("sent\n%s\nand not\n%s", got, want)
 	}
 }
 

@@ -70,6 +70,13 @@ type plainPage struct {
 
 type plainProcedure Procedure
 
+type plainIssuer Issuer
+
+type plainIssuers struct {
+	Hits    int
+	Issuers []plainIssuer
+}
+
 // call calls the operation and gives its result in a form that a want can be
 // decoded into.
 func call(ctx context.Context, c *Client, operation string) (got, into any, err error) {
@@ -115,6 +122,28 @@ func call(ctx context.Context, c *Client, operation string) (got, into any, err 
 	case "revokeCertificate":
 		done := "done"
 		return &done, new(string), c.Certificates.Revoke(ctx, []string{"1", "2"}, pki.Superseded)
+	case "issueCertificatePkcs10ToPkcs12":
+		blob, err := c.Certificates.IssueP12(ctx, IssueRequest{PKCS10: []byte("csr")}, "secret")
+		return blob, &Blob{}, err
+	case "issueCertificatePkcs10ToAttrCert":
+		blob, err := c.Certificates.IssueAttrCert(ctx, "20001", IssueRequest{PKCS10: []byte("csr"), Media: MediaDER})
+		return blob, &Blob{}, err
+	case "secureKeyInjectionPackage":
+		blob, err := c.Certificates.SKIP(ctx, IssueRequest{PKCS10: []byte("csr")})
+		return blob, &Blob{}, err
+	case "importPKIX509":
+		done := "done"
+		return &done, new(string), c.Certificates.Import(ctx, "", []ImportEntry{{Certificate: []byte("one")}, {Certificate: []byte("two")}})
+	case "listIssuers":
+		page, err := c.Certificates.Issuers(ctx, CertificateFilter{}, 0, 0)
+		if err != nil {
+			return nil, nil, err
+		}
+		out := &plainIssuers{Hits: page.Hits}
+		for _, i := range page.Issuers {
+			out.Issuers = append(out.Issuers, plainIssuer(i))
+		}
+		return out, &plainIssuers{}, nil
 	case "reinstateCertificate":
 		done := "done"
 		return &done, new(string), c.Certificates.Reinstate(ctx, []string{"1", "2"})
