@@ -56,6 +56,7 @@ func (c *Client) once(ctx context.Context, r Request) (*Answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
 	var sent, reused atomic.Bool
+	ctx = context.WithValue(ctx, askedKey{}, &atomic.Bool{})
 	ctx = httptrace.WithClientTrace(ctx, &httptrace.ClientTrace{
 		GotConn:      func(i httptrace.GotConnInfo) { reused.Store(i.Reused) },
 		WroteHeaders: func() { sent.Store(true) },

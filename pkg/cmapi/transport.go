@@ -10,6 +10,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"sync/atomic"
 	"time"
 
 	"github.com/cmctl/cmctl/pkg/exit"
@@ -32,20 +33,30 @@ func (c *Client) tlsConfig() *tls.Config {
 		// A further connection then costs no further signature of a slow card.
 		ClientSessionCache: tls.NewLRUClientSessionCache(0),
 	}
-	if c.cfg.Certificate != nil {
-		t.GetClientCertificate = func(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
-			cert, err := c.cfg.Certificate(info.Context())
-			switch {
-			case err != nil:
-				return nil, &keyError{err}
-			case cert == nil:
-				return &tls.Certificate{}, nil // none is sent
-			}
-			return cert, nil
+	t.GetClientCertificate = func(info *tls.CertificateRequestInfo) (*tls.Certificate, error) {
+		if asked, ok := info.Context().Value(askedKey{}).(*atomic.Bool); ok {
+			asked.Store(true)
 		}
+		none := &tls.Certificate{}
+		if c.cfg.Certificate == nil {
+			return none, nil
+		}
+		cert, err := c.cfg.Certificate(info.Context())
+		switch {
+		case err != nil:
+			return nil, &keyError{err}
+		case cert == nil:
+			return none, nil
+		}
+		return cert, nil
 	}
 	return t
 }
+
+// askedKey is where a call's context notes that the gateway asked for the
+// officer's certificate: version and cipher are agreed on by then, and a
+// failure of the handshake is about the certificate.
+type askedKey struct{}
 
 func (c *Client) transport() *http.Transport {
 	return &http.Transport{
@@ -114,7 +125,7 @@ func (c *Client) transportError(ctx context.Context, r Request, err error, sent 
 		e.Fault, e.Err, e.Lost = FaultRedirect, redirect, false
 	case isIdentity(err):
 		e.Fault, e.Lost = FaultIdentity, false
-	case hasAlert && certificateAlert(alert):
+	case hasAlert && (certificateAlert(alert) || alert == handshakeFailure && asked(ctx)):
 		e.Fault, e.Lost = FaultRefused, false
 	case hasAlert && negotiationAlert(alert):
 		e.Lost = false
@@ -152,11 +163,18 @@ func certificateAlert(a tls.AlertError) bool {
 	return false
 }
 
+const handshakeFailure tls.AlertError = 40
+
+func asked(ctx context.Context) bool {
+	b, ok := ctx.Value(askedKey{}).(*atomic.Bool)
+	return ok && b.Load()
+}
+
 // negotiationAlert tells the alerts by which a server ends a handshake before
 // it looked at the client.
 func negotiationAlert(a tls.AlertError) bool {
 	switch a {
-	case 40, 70, 71, 86, 112, 120: // handshake_failure, protocol_version, insufficient_security, inappropriate_fallback, unrecognized_name, no_application_protocol
+	case handshakeFailure, 70, 71, 86, 112, 120: // protocol_version, insufficient_security, inappropriate_fallback, unrecognized_name, no_application_protocol
 		return true
 	}
 	return false
