@@ -51,6 +51,7 @@ cmctl of cert-manager is another program.`,
 		return exit.Usagef(hint, "%w", err)
 	})
 	addGlobalFlags(root)
+	_ = root.RegisterFlagCompletionFunc("context", contexts.CompleteNames(f))
 	root.AddCommand(cert.NewCmd(f), proc.NewCmd(f), contexts.NewCmd(f))
 	root.AddCommand(top.NewCmds(f)...)
 	root.SetHelpCommandGroupID(cmdutil.GroupLocal)

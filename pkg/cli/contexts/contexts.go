@@ -6,6 +6,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
+	"github.com/cmctl/cmctl/pkg/config"
 	"github.com/cmctl/cmctl/pkg/exit"
 )
 
@@ -34,10 +35,21 @@ func exactly(names ...string) cobra.PositionalArgs {
 
 // completeNames completes the first argument with the contexts' names.
 func completeNames(f *cmdutil.Factory) cobra.CompletionFunc {
-	return func(cmd *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	names := CompleteNames(f)
+	return func(cmd *cobra.Command, args []string, word string) ([]cobra.Completion, cobra.ShellCompDirective) {
+		if len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		return names(cmd, args, word)
+	}
+}
+
+// CompleteNames completes with the contexts' names, silent on an error.
+func CompleteNames(f *cmdutil.Factory) cobra.CompletionFunc {
+	return func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		f.UseFlags(cmd.Flags())
-		file, err := f.ConfigFile()
-		if err != nil || len(args) > 0 {
+		file, err := config.Load(config.Path(f.Flag, f.Env))
+		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}
 		return file.Names(), cobra.ShellCompDirectiveNoFileComp

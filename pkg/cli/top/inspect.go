@@ -199,7 +199,14 @@ func cmsFindings(name string, data []byte) ([]finding, error) {
 	if err != nil {
 		return nil, exit.Usagef("", "%s: %w", name, err)
 	}
-	sd, err := cms.Parse(pieces[0].DER)
+	raw := data // Split turns BER into DER, which is what is to be told
+	switch p := pieces[0]; {
+	case p.Block != nil:
+		raw = p.Block.Bytes
+	case data[0] != 0x30: // Base64 without armour
+		raw = p.DER
+	}
+	sd, err := cms.Parse(raw)
 	if err != nil {
 		return nil, exit.Usagef("", "%s: %w", name, err)
 	}
