@@ -64,7 +64,13 @@ func runShowSettings(f *cmdutil.Factory) error {
 	if err != nil {
 		return err
 	}
-	return printValues(f, func(key string) (string, string) { return settingText(s, key), s.Origin(key).String() })
+	return printValues(f, func(key string) (string, string) {
+		value, origin := settingText(s, key), s.Origin(key).String()
+		if origin == "" {
+			origin = "as for TLS" // of a signing pair that nothing names
+		}
+		return value, origin
+	})
 }
 
 func printValues(f *cmdutil.Factory, get func(key string) (value, origin string)) error {
