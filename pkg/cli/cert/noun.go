@@ -1,7 +1,6 @@
 package cert
 
 import (
-	"strconv"
 	"strings"
 
 	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
@@ -53,45 +52,9 @@ var outcomeNoun = output.Noun[ops.Result]{
 		}
 		return "" // -o id: only those for which the wish is true
 	},
-	Fields: []output.Field[ops.Result]{
+	Fields: append([]output.Field[ops.Result]{
 		{Name: "certid", Value: func(r ops.Result) string { return r.CertID }},
-		{Name: "outcome", Value: func(r ops.Result) string { return string(r.Outcome) }, Tone: outcomeTone},
-		{Name: "code", Value: func(r ops.Result) string { return codeText(r) }},
-		{Name: "message", Value: func(r ops.Result) string { return messageText(r) }, Flex: true},
-		{Name: "line", Value: func(r ops.Result) string { return lineText(r.Line) }, Where: output.NotInTable},
-		{Name: "input", Value: func(r ops.Result) string { return r.Input }, Where: output.NotInTable},
-	},
-}
-
-func outcomeTone(r ops.Result) output.Tone {
-	switch r.Outcome {
-	case ops.Failed:
-		return output.Bad
-	case ops.Unknown, ops.Skipped:
-		return output.Warn
-	}
-	return output.Plain
-}
-
-func codeText(r ops.Result) string {
-	if reason := ops.ReasonOf(r.Err); reason != nil && reason.Code != 0 {
-		return strconv.Itoa(reason.Code)
-	}
-	return ""
-}
-
-func messageText(r ops.Result) string {
-	if r.Err == nil {
-		return ""
-	}
-	return r.Err.Error()
-}
-
-func lineText(n int) string {
-	if n == 0 {
-		return ""
-	}
-	return strconv.Itoa(n)
+	}, cmdutil.OutcomeFields(func(r ops.Result) ops.Result { return r })...),
 }
 
 // stored is a certificate that was issued or downloaded, and where it went.
