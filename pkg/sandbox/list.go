@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"errors"
+	"maps"
 	"net/http"
 	"net/url"
 	"slices"
@@ -15,7 +16,7 @@ import (
 
 // listCertificates searches.
 func (g *gateway) listCertificates(c *call) (*answer, error) {
-	q, err := g.readQuery(c)
+	q, err := g.readQuery(c, nil)
 	if err != nil {
 		return nil, err
 	}
@@ -163,14 +164,25 @@ func (q *query) types(name string) []string {
 	return out
 }
 
-// readQuery turns the parameters into filters. Parameters that the API does
-// not have are ignored, as gateways do.
-func (g *gateway) readQuery(c *call) (store.Query, error) {
+// parameters reads the query. Parameters that the API does not have are
+// ignored, as gateways do.
+func (c *call) parameters() (*query, error) {
 	values, err := url.ParseQuery(c.r.URL.RawQuery)
 	if err != nil {
-		return store.Query{}, refuse(codeEncoding, "the query is not properly percent-encoded")
+		return nil, refuse(codeEncoding, "the query is not properly percent-encoded")
 	}
-	q := &query{values: values}
+	return &query{values: values}, nil
+}
+
+// readQuery turns the parameters into filters: all, or only those named.
+func (g *gateway) readQuery(c *call, only []string) (store.Query, error) {
+	q, err := c.parameters()
+	if err != nil {
+		return store.Query{}, err
+	}
+	if only != nil {
+		maps.DeleteFunc(q.values, func(name string, _ []string) bool { return !slices.Contains(only, name) })
+	}
 	out := store.Query{
 		Limit: q.number("searchLimit", g.opts.MaxHits), Offset: q.number("searchOffset", 0),
 		CardSerial: q.text("cardSerialNumber"), Serial: q.text("certificateSerialNumber"),
@@ -189,6 +201,10 @@ func (g *gateway) readQuery(c *call) (store.Query, error) {
 		AKI:     q.text("authorityKeyIdentifier"), SKI: q.text("subjectKeyIdentifier"),
 		Types: q.types("subjectType"), Issuer: q.text("issuer"),
 		Inclusive: g.opts.Bounds == BoundsInclusive, Now: c.now,
+		Descending: q.flag("orderDescending"),
+	}
+	if order := q.text("orderBy"); order != "" && order != "certid" {
+		q.fail("orderBy", "this gateway orders by certid")
 	}
 	for i := range out.Fields {
 		out.Fields[i] = q.text("field" + strconv.Itoa(i+1))

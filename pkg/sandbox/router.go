@@ -23,6 +23,7 @@ type operation struct {
 func (g *gateway) operations() []operation {
 	return []operation{
 		{id: "listCertificates", method: "GET", pattern: "/certificates", read: g.listCertificates},
+		{id: "listIssuers", method: "GET", pattern: "/certificates/issuers", read: g.listIssuers},
 		{id: "getCertificateDetails", method: "GET", pattern: "/certificates/{certid}/details", read: g.getCertificateDetails},
 		{id: "downloadCertificate", method: "GET", pattern: "/certificates/{certid}/download", read: g.downloadCertificate},
 		{id: "revokeCertificate", method: "POST", pattern: "/certificates/revoke", write: g.revokeCertificate},

@@ -4,11 +4,12 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"slices"
 )
 
 // Search returns a page of the certificates that match, in the order of their
-// ids, and how many match in all. Nothing found is no error. A filter that
-// cannot be read is a *BadField.
+// ids or the reverse, and how many match in all. Nothing found is no error. A
+// filter that cannot be read is a *BadField.
 func (s *Store) Search(ctx context.Context, q Query) (page []Cert, hits int, err error) {
 	s.mu.RLock()
 	found, hits, err := s.cols.find(&q)
@@ -46,6 +47,9 @@ func (s *Store) Search(ctx context.Context, q Query) (page []Cert, hits int, err
 	if len(page) != len(found) {
 		return nil, 0, fmt.Errorf("the store has lost %d of %d certificates", len(found)-len(page), len(found))
 	}
+	if q.Descending {
+		slices.Reverse(page)
+	}
 	return page, hits, nil
 }
 
@@ -62,13 +66,24 @@ func (h hit) restore(c *Cert) {
 	c.RevokedAt = instant(h.revokedAt)
 }
 
-// find counts the rows that match and picks those of the page.
+// find counts the rows that match and picks those of the page, by rising id.
 func (c *columns) find(q *Query) (page []hit, hits int, err error) {
 	filters, err := c.filters(q)
 	if err != nil {
 		return nil, 0, err
 	}
 	first, last := max(q.Offset, 0), max(q.Offset, 0)+max(q.Limit, 0)
+	if q.Descending {
+		_, hits = c.pick(filters, 0, 0)
+		first, last = max(hits-last, 0), max(hits-first, 0)
+	}
+	page, hits = c.pick(filters, first, last)
+	return page, hits, nil
+}
+
+// pick counts the rows that pass the filters and returns those from the
+// first-th to before the last-th.
+func (c *columns) pick(filters []filter, first, last int) (page []hit, hits int) {
 	var all, buf [block]int32
 	for k := range all {
 		all[k] = int32(k)
@@ -88,5 +103,5 @@ func (c *columns) find(q *Query) (page []hit, hits int, err error) {
 		}
 		hits += len(sel)
 	}
-	return page, hits, nil
+	return page, hits
 }

@@ -84,7 +84,8 @@ type Query struct {
 	Now       time.Time // what NotYetValid and Expired compare with
 	Domain    string    // the officer's domain; certificates of another are not found
 
-	Limit, Offset int // Limit 0 or less: no row, only the hits
+	Limit, Offset int  // Limit 0 or less: no row, only the hits
+	Descending    bool // the greatest id comes first
 }
 
 // BadField is a filter whose value cannot be read (-14).

@@ -95,13 +95,14 @@ func Text(parts [][]Attribute) string {
 			if j > 0 {
 				b.WriteByte('+')
 			}
-			b.WriteString(keyword(a.OID) + "=" + quote(a.Value))
+			b.WriteString(Keyword(a.OID) + "=" + quote(a.Value))
 		}
 	}
 	return b.String()
 }
 
-func keyword(oid string) string {
+// Keyword is the name of an attribute type, in lower case.
+func Keyword(oid string) string {
 	for _, n := range names {
 		if n.oid == oid {
 			return n.keys[0]
