@@ -3,7 +3,6 @@ package cmdutil
 import (
 	"bytes"
 	"crypto/x509"
-	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -63,9 +62,9 @@ func parseList(name string, data []byte, as ListAs) ([]Entry, error) {
 	if len(data) > 2 && data[0] == 0x30 && data[1] >= 0x80 {
 		return certificateList(name, data)
 	}
-	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
-	if bytes.IndexByte(data, 0) >= 0 {
-		return nil, exit.Usagef("save it as UTF-8 text", "%s: this is no text: byte 0 at offset %d (UTF-16?)", name, bytes.IndexByte(data, 0))
+	data, err := plainText(name, data)
+	if err != nil {
+		return nil, err
 	}
 	lines := splitLines(data)
 	first := slices.IndexFunc(lines, func(l line) bool { return l.text != "" })
@@ -331,49 +330,34 @@ func isHeader(text string) bool {
 }
 
 func csvList(name string, data []byte, header line) ([]Entry, error) {
-	rd := csv.NewReader(bytes.NewReader(data))
-	rd.Comma, rd.Comment = delimiter(header.text), '#'
-	rd.TrimLeadingSpace = rd.Comma != '\t' // it would swallow an empty column
+	table, err := ReadCSV(name, data)
+	if err != nil {
+		return nil, err
+	}
 	cols := map[string]int{}
+	for i, f := range table.Columns {
+		if c := columnNames[strings.ToLower(f)]; c != "" {
+			cols[c] = i
+		}
+	}
+	_, hasReason := cols["reason"]
+	if _, hasStatus := cols["status"]; hasReason && !hasStatus {
+		return nil, exit.Usagef("give one reason for the list with --reason and leave the column out", "%s:%d: a column of reasons cannot be used", name, header.n)
+	}
 	var entries []Entry
-	bad := problems{name: name}
-	for row := 0; ; row++ {
-		rec, err := rd.Read()
-		if err == io.EOF {
-			break
-		}
-		if errors.Is(err, csv.ErrFieldCount) {
-			n, _ := rd.FieldPos(0)
-			bad.add(n, "%d columns, the header has %d", len(rec), rd.FieldsPerRecord)
-			continue
-		}
-		if err != nil {
-			return nil, exit.Usagef("a CSV list has a header and the same number of columns in each row", "%s: %w", name, err)
-		}
-		if row == 0 {
-			for i, f := range rec {
-				if c := columnNames[strings.ToLower(strings.TrimSpace(f))]; c != "" {
-					cols[c] = i
-				}
-			}
-			_, hasReason := cols["reason"]
-			if _, hasStatus := cols["status"]; hasReason && !hasStatus {
-				return nil, exit.Usagef("give one reason for the list with --reason and leave the column out", "%s:%d: a column of reasons cannot be used", name, header.n)
-			}
-			continue
-		}
+	table.Each(func(row CSVRow) {
 		get := func(col string) string {
 			if i, ok := cols[col]; ok {
-				return strings.TrimSpace(rec[i])
+				return strings.TrimSpace(row.Cells[i])
 			}
 			return ""
 		}
-		n, _ := rd.FieldPos(0)
-		e := Entry{Line: n, CertID: get(colCertID), Issuer: get(colIssuer), Subject: get(colSubject)}
+		e := Entry{Line: row.Line, CertID: get(colCertID), Issuer: get(colIssuer), Subject: get(colSubject)}
 		e.Input = e.CertID
+		var err error
 		if s := get(colSerial); s != "" {
 			if e.Serial, err = pki.ParseHexSerial(s); err != nil { // the header says that it is one
-				bad.add(n, "%v", err)
+				table.Wrong(row.Line, "%v", err)
 			}
 			if e.Input == "" {
 				e.Input = s
@@ -381,13 +365,13 @@ func csvList(name string, data []byte, header line) ([]Entry, error) {
 		}
 		switch {
 		case e.CertID == "" && e.Serial == "" && err == nil:
-			bad.add(n, "the row has neither certid nor serial")
+			table.Wrong(row.Line, "the row has neither certid nor serial")
 		case e.CertID != "" && !digits.MatchString(e.CertID):
-			bad.add(n, "certid %q: expected digits", clip(e.CertID))
+			table.Wrong(row.Line, "certid %q: expected digits", clip(e.CertID))
 		}
 		entries = append(entries, e)
-	}
-	return entries, bad.err("the header names the columns: certid or serial, and issuer, subject to be checked")
+	})
+	return entries, table.Err("the header names the columns: certid or serial, and issuer, subject to be checked")
 }
 
 func certificateList(name string, data []byte) ([]Entry, error) {
