@@ -27,6 +27,8 @@ const (
 	JavaKeyStore
 	CRL
 	AttributeCertificate
+	UnsignedCSR // the part of a request that would be signed, alone
+	ToSign      // a dataToSign as the sandbox makes it
 )
 
 var kindWords = map[Kind]string{
@@ -45,6 +47,8 @@ var kindWords = map[Kind]string{
 	JavaKeyStore:         "a Java keystore (JKS)",
 	CRL:                  "a certificate revocation list (CRL)",
 	AttributeCertificate: "an attribute certificate",
+	UnsignedCSR:          "an unsigned certificate request",
+	ToSign:               "a dataToSign of the sandbox",
 }
 
 // String is the kind in words, with its article: "a private key".
@@ -143,6 +147,10 @@ func identifyDER(der []byte) Kind {
 			return PrivateKey
 		case tags.at(1) == asn1.INTEGER && len(tags) == 2:
 			return PublicKey
+		case tags.at(1) == asn1.SEQUENCE && tags.at(2) == asn1.SEQUENCE && identifySigned(outer) == CSR:
+			return UnsignedCSR
+		case tags.at(1) == asn1.UTF8String && tags.at(3) == asn1.GeneralizedTime && len(tags) == 6:
+			return ToSign
 		}
 	case asn1.SEQUENCE:
 		switch {

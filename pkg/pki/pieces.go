@@ -91,6 +91,8 @@ func pemPiece(block *pem.Block) (Piece, error) {
 		if input.ReadASN1Element(&element, asn1.SEQUENCE) {
 			p.DER = element
 		}
+	case p.Kind == CSR && identifyDER(block.Bytes) == UnsignedCSR:
+		p.Kind = UnsignedCSR
 	case p.Kind == PrivateKey && strings.Contains(block.Headers["Proc-Type"], "ENCRYPTED"):
 		p.Kind = EncryptedPrivateKey
 	}

@@ -12,16 +12,6 @@ import (
 	"github.com/cmctl/cmctl/pkg/exit"
 )
 
-// MaxRequest is the most bytes that ReadRequest looks at. A request with a
-// 16384-bit key and a hundred names has 10 KB.
-const MaxRequest = 1 << 20
-
-// Request is a PKCS#10 certificate request whose signature was checked.
-type Request struct {
-	DER []byte
-	CSR *x509.CertificateRequest
-}
-
 // ReadCertificates reads every certificate in data, in the order of the file:
 // PEM, perhaps with text and keys around, DER, PKCS#7 as DER, BER or PEM, or
 // Base64 of these. name is that of the file, for messages. There is at least
@@ -52,42 +42,6 @@ func ReadCertificates(name string, data []byte) ([]*x509.Certificate, error) {
 		return nil, wrongKind(name, "certificate", hint, data)
 	}
 	return certs, nil
-}
-
-// ReadRequest reads the one certificate request in data: PEM, DER, or Base64
-// with or without line breaks. Its signature must be right, and nothing may
-// follow it.
-func ReadRequest(name string, data []byte) (*Request, error) {
-	const hint = "a PKCS#10 request is wanted: PEM, DER or Base64"
-	if len(data) > MaxRequest {
-		return nil, exit.Usagef("a certificate request has a few kilobytes; is this the right file?", "%s has more than %d bytes, too large for a certificate request", name, MaxRequest)
-	}
-	pieces, err := Split(data)
-	if err != nil {
-		return nil, unreadable(name, "certificate request", hint, data, err)
-	}
-	var found []Piece
-	for _, p := range pieces {
-		if p.Kind == CSR {
-			found = append(found, p)
-		}
-	}
-	switch {
-	case len(found) == 0:
-		return nil, wrongKind(name, "certificate request", hint, data)
-	case len(found) > 1:
-		return nil, exit.Usagef("put each into a file of its own", "%s holds %d certificate requests", name, len(found))
-	case found[0].Block != nil && trailing(data):
-		return nil, exit.Usagef("", "%s: there is more after the end of the certificate request", name)
-	}
-	csr, err := x509.ParseCertificateRequest(found[0].DER)
-	if err != nil {
-		return nil, exit.Usagef("", "%s: the certificate request cannot be read: %w", name, err)
-	}
-	if err := csr.CheckSignature(); err != nil {
-		return nil, exit.Usagef("make the request again with the key it belongs to", "%s: the certificate request's signature is not right: %w", name, err)
-	}
-	return &Request{DER: found[0].DER, CSR: csr}, nil
 }
 
 // trailing tells whether anything but white space follows the last PEM block.
@@ -147,6 +101,16 @@ func readSignedData(explicit cryptobyte.String) (signedData, error) {
 // pkcs7Certificates reads the certificates of a SignedData. Attribute
 // certificates, which may be among them, are left out.
 func pkcs7Certificates(der []byte) ([]*x509.Certificate, error) {
+	set, err := certificateSet(der)
+	if err != nil {
+		return nil, err
+	}
+	return ParseCertificateSet(set)
+}
+
+// certificateSet is the elements of the certificates of a SignedData, nil for
+// another content type: enveloped or plain data holds no certificates.
+func certificateSet(der []byte) ([]byte, error) {
 	var info, oid, explicit cryptobyte.String
 	input := cryptobyte.String(der)
 	if !input.ReadASN1(&info, asn1.SEQUENCE) || !info.ReadASN1(&oid, asn1.OBJECT_IDENTIFIER) ||
@@ -154,13 +118,10 @@ func pkcs7Certificates(der []byte) ([]*x509.Certificate, error) {
 		return nil, errors.New("the PKCS#7 structure is damaged")
 	}
 	if !bytes.Equal(oid, append(oidPKCS7, 2)) {
-		return nil, nil // enveloped or plain data holds no certificates
+		return nil, nil
 	}
 	sd, err := readSignedData(explicit)
-	if err != nil {
-		return nil, err
-	}
-	return ParseCertificateSet(sd.certificates)
+	return sd.certificates, err
 }
 
 // ParseCertificateSet parses the elements of a CMS CertificateSet, without
