@@ -1,0 +1,153 @@
+package ops
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/cmctl/cmctl/pkg/cmapi"
+	"github.com/cmctl/cmctl/pkg/exit"
+)
+
+// NewRegistration is one registration to create, and where the officer named
+// it.
+type NewRegistration struct {
+	Line  int    // in the list it came from, from 1; 0 when it was on the command line
+	Input string // as named there
+	In    cmapi.RegistrationInput
+}
+
+// CreateRegistrations creates one registration after the other
+// (createRegistration and those of SCEP, EST, CMP and ACME). It reports each
+// once, as soon as it is settled. The error is what stopped it: those not
+// reached are reported as skipped. When ctx ends, what is in flight is
+// finished; nothing new is sent.
+func (r *Runner) CreateRegistrations(ctx context.Context, at RegistrationPlace, wanted []NewRegistration, report func(i int, res RegistrationResult)) error {
+	for i, w := range wanted {
+		res := RegistrationResult{Result: Result{Item: Item{Line: w.Line, Input: w.Input}}, FQDN: w.In.FQDN}
+		res.RegID, res.Outcome, res.Err = r.createRegistration(ctx, at, w.In)
+		stop := stopping(res.Err)
+		if res.Outcome == Unknown {
+			stop = res.Err
+		}
+		report(i, res)
+		if stop == nil {
+			continue
+		}
+		for j, w := range wanted[i+1:] {
+			report(i+1+j, RegistrationResult{
+				Result: Result{Item{Line: w.Line, Input: w.Input}, Skipped, fmt.Errorf("not sent: %w", stop)}, FQDN: w.In.FQDN,
+			})
+		}
+		return stop
+	}
+	return nil
+}
+
+// createRegistration creates one. What has its name before is noted, so that a
+// lost answer can be settled: the one that is new since then, and created since
+// the send, is the one. It is never asked for again.
+func (r *Runner) createRegistration(ctx context.Context, at RegistrationPlace, in cmapi.RegistrationInput) (regID string, o Outcome, err error) {
+	call, err := cmapi.NewCreateRegistration(at.Kind, at.ProcID, in)
+	if err != nil {
+		return "", Failed, err
+	}
+	seen, err := r.noteRegistrations(ctx, at, in.FQDN)
+	if err != nil {
+		return "", Skipped, err
+	}
+	sentAt, answer, err := r.exchange(ctx, call)
+	ctx = context.WithoutCancel(ctx)
+	switch lost := lostAnswer(err); {
+	case lost != nil:
+		r.notice(fmt.Sprintf("reg create: the answer was lost; looking for the registration of %s", in.FQDN))
+		return r.settleCreation(ctx, at, in.FQDN, seen, sentAt, lost)
+	case err != nil && errors.As(err, new(*cmapi.Error)):
+		return "", Failed, err
+	case err != nil:
+		return "", Skipped, err // the key failed or the caller ended it: the gateway was not asked
+	}
+	if regID = cmapi.RegistrationIDOf(answer); regID != "" {
+		o, err = r.confirmCreation(ctx, at, regID)
+		return regID, o, err
+	}
+	if reg, err := r.newRegistration(ctx, at, in.FQDN, seen, sentAt); err == nil && reg != nil {
+		return reg.RegID, Done, nil
+	}
+	return "", Done, nil // the gateway says so and no more
+}
+
+// noteRegistrations notes the ids that a name has before the send; nil when
+// this officer may not read them.
+func (r *Runner) noteRegistrations(ctx context.Context, at RegistrationPlace, fqdn string) (map[string]bool, error) {
+	before, err := r.RegistrationsNamed(ctx, at, fqdn)
+	switch {
+	case refusedRead(err):
+		return nil, nil
+	case err != nil:
+		return nil, err
+	}
+	seen := make(map[string]bool, len(before))
+	for _, reg := range before {
+		seen[reg.RegID] = true
+	}
+	return seen, nil
+}
+
+// confirmCreation reads back what the gateway called done.
+func (r *Runner) confirmCreation(ctx context.Context, at RegistrationPlace, regID string) (Outcome, error) {
+	for _, wait := range settleWaits {
+		if wait > 0 && r.pause(ctx, wait) != nil {
+			break
+		}
+		if _, err := r.FindRegistration(ctx, at, regID); exit.Of(err) != exit.NotFound {
+			return Done, nil // there, or not to be read by this officer now: the gateway's word stands
+		}
+	}
+	return Unknown, exit.New(exit.Unavailable, "look for it with `cmctl reg list` before creating it again",
+		"the gateway said done and named registration %s, but does not list it", regID)
+}
+
+// settleCreation looks for what a lost answer may have brought about.
+func (r *Runner) settleCreation(ctx context.Context, at RegistrationPlace, fqdn string, seen map[string]bool, sentAt time.Time, cause error) (string, Outcome, error) {
+	const hint = "before creating it again, look for it with `cmctl reg list --fqdn`: a second request makes a second registration"
+	if seen == nil {
+		return "", Unknown, unsettled(cause, hint, "this officer may not list registrations")
+	}
+	for _, wait := range settleWaits {
+		if wait > 0 && r.pause(ctx, wait) != nil {
+			break
+		}
+		reg, err := r.newRegistration(ctx, at, fqdn, seen, sentAt)
+		switch {
+		case errors.Is(err, errSeveral):
+			return "", Unknown, unsettled(cause, hint, err.Error())
+		case err == nil && reg != nil:
+			return reg.RegID, Done, nil
+		}
+	}
+	return "", Unknown, unsettled(cause, hint, "no new registration of this name is found so far")
+}
+
+var errSeveral = errors.New("several new registrations have this name")
+
+// newRegistration finds the one registration of a name that was not there
+// before; nil when there is none.
+func (r *Runner) newRegistration(ctx context.Context, at RegistrationPlace, fqdn string, seen map[string]bool, sentAt time.Time) (*cmapi.Registration, error) {
+	named, err := r.RegistrationsNamed(ctx, at, fqdn)
+	if err != nil {
+		return nil, err
+	}
+	var found *cmapi.Registration
+	for i, reg := range named {
+		if seen[reg.RegID] || !reg.CreationDate.IsZero() && reg.CreationDate.Before(sentAt.Add(-clockSkew)) {
+			continue
+		}
+		if found != nil {
+			return nil, errSeveral
+		}
+		found = &named[i]
+	}
+	return found, nil
+}

@@ -1,0 +1,95 @@
+package ops
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"github.com/cmctl/cmctl/pkg/cmapi"
+	"github.com/cmctl/cmctl/pkg/exit"
+)
+
+// RegistrationResult is the outcome of one registration that was to be created
+// or changed. The certid of its Item is empty.
+type RegistrationResult struct {
+	Result
+	RegID string // empty: not created, or not known
+	FQDN  string
+	File  string // where its generated secret is; empty: none was generated
+}
+
+// MarshalJSON writes the record of a write:
+// {"regid":"AAEC=","outcome":"done","fqdn":"demo.example.com"}.
+func (r RegistrationResult) MarshalJSON() ([]byte, error) {
+	out := struct {
+		RegID   string  `json:"regid,omitempty"`
+		Outcome Outcome `json:"outcome"`
+		Line    int     `json:"line,omitempty"`
+		Input   string  `json:"input,omitempty"`
+		FQDN    string  `json:"fqdn,omitempty"`
+		File    string  `json:"file,omitempty"`
+		Error   *Reason `json:"error,omitempty"`
+	}{r.RegID, r.Outcome, r.Line, r.Input, r.FQDN, r.File, ReasonOf(r.Err)}
+	return json.Marshal(out)
+}
+
+// RegistrationPlace is where registrations are: a procedure, by its id, and the
+// path of a kind below it.
+type RegistrationPlace struct {
+	Kind   cmapi.RegistrationKind
+	ProcID string
+}
+
+// FindRegistration reads one registration; there being none is NotFound.
+func (r *Runner) FindRegistration(ctx context.Context, at RegistrationPlace, regID string) (*cmapi.Registration, error) {
+	list, err := r.Client.Registrations.List(ctx, at.Kind, at.ProcID, cmapi.RegistrationFilter{RegID: regID})
+	if err != nil {
+		return nil, err
+	}
+	for i := range list { // also where a gateway takes no notice of the filter
+		if list[i].RegID == regID {
+			return &list[i], nil
+		}
+	}
+	return nil, exit.New(exit.NotFound, "`cmctl reg list` shows those of a procedure, with --type those of a type",
+		"no registration %s under procedure %s", regID, at.ProcID)
+}
+
+// RegistrationsNamed reads the registrations that have this name already.
+func (r *Runner) RegistrationsNamed(ctx context.Context, at RegistrationPlace, fqdn string) ([]cmapi.Registration, error) {
+	list, err := r.Client.Registrations.List(ctx, at.Kind, at.ProcID, cmapi.RegistrationFilter{FQDN: fqdn})
+	if err != nil {
+		return nil, err
+	}
+	var named []cmapi.Registration
+	for _, reg := range list {
+		if strings.EqualFold(reg.FQDN, fqdn) {
+			named = append(named, reg)
+		}
+	}
+	return named, nil
+}
+
+// unsettled is the error of a write that was sent, its answer lost, and what
+// came of it not to be told.
+func unsettled(cause error, hint, what string) error {
+	return exit.New(exit.Unavailable, hint, "the answer was lost and %s: %w", what, cause)
+}
+
+// lostAnswer is the error as one that leaves the fate of a write open; nil for
+// every other.
+func lostAnswer(err error) *cmapi.Error {
+	var call *cmapi.Error
+	if errors.As(err, &call) && call.Lost {
+		return call
+	}
+	return nil
+}
+
+// refusedRead tells an answer that refuses to read, in a gateway's words: what
+// is to be written may be allowed all the same.
+func refusedRead(err error) bool {
+	var call *cmapi.Error
+	return errors.As(err, &call) && call.Fault == cmapi.FaultGateway && call.ExitCode() != exit.Unavailable
+}
