@@ -58,15 +58,18 @@ func (c *Contract) Params(dir, notes string) testscript.Params {
 			env.Setenv("HOME", filepath.Join(env.WorkDir, "home"))
 			env.Setenv("ROOT", Root())
 			env.Setenv("NO_PROXY", "*")
+			env.Values[counterKey{}] = &counter{}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"sandbox":  c.cmdSandbox,
-			"code":     cmdCode,
-			"requests": cmdRequests,
-			"json":     cmdJSON,
-			"lines":    cmdLines,
-			"set":      cmdSet,
+			"sandbox":     c.cmdSandbox,
+			"code":        cmdCode,
+			"counter":     cmdCounter,
+			"connections": cmdConnections,
+			"requests":    cmdRequests,
+			"json":        cmdJSON,
+			"lines":       cmdLines,
+			"set":         cmdSet,
 		},
 	}
 }

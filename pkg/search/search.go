@@ -8,6 +8,7 @@ package search
 
 import (
 	"context"
+	"errors"
 	"fmt"
 
 	"github.com/cmctl/cmctl/pkg/cmapi"
@@ -44,13 +45,23 @@ func (e *IncompleteError) Hint() string {
 func Run(ctx context.Context, l Lister, f cmapi.CertificateFilter, limit int, emit func([]cmapi.Certificate) error) error {
 	seen := map[string]struct{}{}
 	first, changed := -1, -1
+	size := PageSize // 0: as the gateway likes
 	for offset := 0; ; {
-		ask := PageSize
+		ask := size
 		if limit > 0 {
 			ask = min(ask, limit-len(seen))
 		}
 		page, err := l.List(ctx, f, ask, offset)
-		if err != nil {
+		if size > 0 && refusedValue(err) {
+			// Perhaps the page is longer than the cap: let the gateway choose.
+			if page, err = l.List(ctx, f, 0, offset); err == nil {
+				size = 0
+			}
+		}
+		switch {
+		case refusedValue(err):
+			return exit.New(exit.Of(err), "when it says too many: narrow the search with more filters", "%w", err)
+		case err != nil:
 			return err
 		}
 		hits := page.Hits
@@ -92,6 +103,13 @@ func Run(ctx context.Context, l Lister, f cmapi.CertificateFilter, limit int, em
 		}
 		return nil
 	}
+}
+
+// refusedValue tells the answer -14, by which a gateway refuses more hits than
+// its cap and much else: codes do not separate these.
+func refusedValue(err error) bool {
+	var call *cmapi.Error
+	return errors.As(err, &call) && call.Code == cmapi.CodeBadValue
 }
 
 // Count is the number of matches, by the gateway's own count where it gives

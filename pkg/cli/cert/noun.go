@@ -17,7 +17,7 @@ var certificateNoun = output.Noun[cmapi.Certificate]{
 	ID:   func(c cmapi.Certificate) string { return c.CertID },
 	Fields: []output.Field[cmapi.Certificate]{
 		{Name: "certid", Value: func(c cmapi.Certificate) string { return c.CertID }},
-		{Name: "status", Value: func(c cmapi.Certificate) string { return c.Status }, Cell: func(c cmapi.Certificate) string { return cmdutil.StateWords(&c) }, Tone: stateTone, Where: output.InTable | output.InWide | output.InTSV},
+		{Name: "status", Value: func(c cmapi.Certificate) string { return c.Status }, Cell: stateCell, Detail: stateCell, Tone: stateTone, Where: output.InTable | output.InWide | output.InTSV},
 		{Name: "status", Value: func(c cmapi.Certificate) string { return cmdutil.StateWords(&c) }, Tone: stateTone, Where: output.InDetails},
 		{Name: "serial", Value: func(c cmapi.Certificate) string { return c.Serial.String() }},
 		{Name: "validfrom", Value: func(c cmapi.Certificate) string { return cmdutil.TimeText(c.ValidFrom) }, Where: output.NotInTable},
@@ -32,6 +32,8 @@ var certificateNoun = output.Noun[cmapi.Certificate]{
 		{Name: "ski", Value: func(c cmapi.Certificate) string { return c.SKI }, Where: output.InDetails},
 	},
 }
+
+func stateCell(c cmapi.Certificate) string { return cmdutil.StateWords(&c) }
 
 func stateTone(c cmapi.Certificate) output.Tone {
 	switch {
