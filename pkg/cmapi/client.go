@@ -56,12 +56,19 @@ type Client struct {
 	http    *http.Client
 	tls     *tls.Config
 	traceMu sync.Mutex
+	slots   chan struct{} // one for each call under way
 	wait    func(ctx context.Context, d time.Duration) error
 }
 
 const (
 	defaultTimeout   = 60 * time.Second
 	defaultMaxAnswer = 32 << 20
+
+	// maxCalls is how many calls are under way at most; others wait before
+	// their Timeout starts. Past the gateway's limit of HTTP/2 streams, 100 or
+	// more in servers as they come, net/http opens further connections, and
+	// each would cost a slow card a handshake.
+	maxCalls = 32
 )
 
 // New checks the configuration and makes a client. It opens no connection.
@@ -85,7 +92,7 @@ func New(cfg Config) (*Client, error) {
 	if cfg.Notice == nil {
 		cfg.Notice = func(string) {}
 	}
-	c := &Client{cfg: cfg, base: base, wait: sleep}
+	c := &Client{cfg: cfg, base: base, slots: make(chan struct{}, maxCalls), wait: sleep}
 	c.tls = c.tlsConfig()
 	c.http = &http.Client{Transport: c.transport(), CheckRedirect: c.checkRedirect}
 	c.Certificates = &Certificates{c}

@@ -53,6 +53,12 @@ type envelope struct {
 // `error` 0 or none; the error is a *signatureRequired when the gateway asks
 // to sign.
 func (c *Client) once(ctx context.Context, r Request) (*Answer, error) {
+	select {
+	case c.slots <- struct{}{}:
+		defer func() { <-c.slots }()
+	case <-ctx.Done():
+		return nil, ended(ctx, &Error{Operation: r.Operation})
+	}
 	ctx, cancel := context.WithTimeout(ctx, c.cfg.Timeout)
 	defer cancel()
 	var sent, reused atomic.Bool

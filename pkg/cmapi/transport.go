@@ -67,10 +67,7 @@ func (c *Client) transport() *http.Transport {
 		ForceAttemptHTTP2:   true,
 		MaxConnsPerHost:     c.cfg.MaxConns,
 		MaxIdleConnsPerHost: c.cfg.MaxConns,
-		// Calls past the gateway's limit of streams wait for a free one: a
-		// further connection would be a further handshake.
-		HTTP2:           &http.HTTP2Config{StrictMaxConcurrentRequests: true},
-		IdleConnTimeout: 90 * time.Second,
+		IdleConnTimeout:     90 * time.Second,
 		// An answer is counted as it is sent; a small one unpacking to a huge
 		// one is a trap without a use here.
 		DisableCompression: true,
@@ -207,10 +204,14 @@ func (c *Client) diagnose(ctx context.Context) (tls.AlertError, bool) {
 	}
 	cfg := c.tls.Clone()
 	cfg.ClientSessionCache = nil
+	start := time.Now()
 	conn, err := (&tls.Dialer{Config: cfg}).DialContext(ctx, "tcp", host)
 	if err == nil {
-		_ = conn.SetReadDeadline(time.Now().Add(500 * time.Millisecond))
-		_, err = conn.Read(make([]byte, 1))
+		if conn.(*tls.Conn).ConnectionState().Version >= tls.VersionTLS13 {
+			now := time.Now() // the alert is on its way back; the handshake tells how long that takes
+			_ = conn.SetReadDeadline(now.Add(min(max(100*time.Millisecond, 4*now.Sub(start)), 500*time.Millisecond)))
+			_, err = conn.Read(make([]byte, 1))
+		}
 		_ = conn.Close()
 	}
 	alert, ok := remoteAlert(err)
