@@ -55,6 +55,7 @@ var outside = map[string][]string{
 	"modernc.org/sqlite":                 {"pkg/sandbox/store"},
 	"github.com/smallstep/pkcs7":         {"pkg/cms", "pkg/pki"},
 	"software.sslmate.com/src/go-pkcs12": {"pkg/signer", "pkg/sandbox"},
+	"github.com/miekg/pkcs11":            {"pkg/signer"},
 	"github.com/youmark/pkcs8":           {"pkg/signer"},
 	"github.com/getkin/kin-openapi":      {"pkg/clitest"},
 	"github.com/rogpeppe/go-internal":    {"pkg/clitest"},
