@@ -106,6 +106,9 @@ func openHome(ctx context.Context, dir, origin string, opts *Options, temporary 
 	if err := h.seed(ctx, now, opts); err != nil {
 		return nil, err
 	}
+	if err := h.plantACME(ctx, now); err != nil {
+		return nil, err
+	}
 	return h, h.knowOfficers(ctx, opts)
 }
 

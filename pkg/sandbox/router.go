@@ -31,6 +31,23 @@ func (g *gateway) operations() []operation {
 		{id: "issueCertificatePkcs10", method: "POST", pattern: "/certificates/pkcs10", write: g.issueCertificatePkcs10},
 		{id: "issueCertificatePkcs10ToPkcs12", method: "POST", pattern: "/certificates/pkcs10-to-pkcs12", write: g.issueCertificatePkcs10ToPkcs12},
 		{id: "listProcedures", method: "GET", pattern: "/procedures", read: g.listProcedures},
+		{id: "getRegistrationsCertId", method: "GET", pattern: "/registrations/certificate/{certid}", read: g.getRegistrationsCertID},
+		{id: "listRegistrations", method: "GET", pattern: "/registrations/{procid}", read: g.listRegistrations(typeAny)},
+		{id: "createRegistration", method: "POST", pattern: "/registrations/{procid}", json: true, write: g.createRegistration(typeAny)},
+		{id: "updateRegistration", method: "PUT", pattern: "/registrations/{procid}", json: true, write: g.updateRegistration(typeAny)},
+		{id: "listRegistrationsScep", method: "GET", pattern: "/registrations/{procid}/scep", read: g.listRegistrations(typeSCEP)},
+		{id: "createRegistrationScep", method: "POST", pattern: "/registrations/{procid}/scep", json: true, write: g.createRegistration(typeSCEP)},
+		{id: "updateRegistrationScep", method: "PUT", pattern: "/registrations/{procid}/scep", json: true, write: g.updateRegistration(typeSCEP)},
+		{id: "listRegistrationsEst", method: "GET", pattern: "/registrations/{procid}/est", read: g.listRegistrations(typeEST)},
+		{id: "createRegistrationEst", method: "POST", pattern: "/registrations/{procid}/est", json: true, write: g.createRegistration(typeEST)},
+		{id: "updateRegistrationEst", method: "PUT", pattern: "/registrations/{procid}/est", json: true, write: g.updateRegistration(typeEST)},
+		{id: "listRegistrationsCmp", method: "GET", pattern: "/registrations/{procid}/cmp", read: g.listRegistrations(typeCMP)},
+		{id: "createRegistrationCmp", method: "POST", pattern: "/registrations/{procid}/cmp", json: true, write: g.createRegistration(typeCMP)},
+		{id: "updateRegistrationCmp", method: "PUT", pattern: "/registrations/{procid}/cmp", json: true, write: g.updateRegistration(typeCMP)},
+		{id: "listAcmeAccounts", method: "GET", pattern: "/registrations/{procid}/acme/accounts", read: g.listAcmeAccounts},
+		{id: "listRegistrationsAcme", method: "GET", pattern: "/registrations/{procid}/acme", read: g.listRegistrations(typeACME)},
+		{id: "createRegistrationAcme", method: "POST", pattern: "/registrations/{procid}/acme", json: true, write: g.createRegistration(typeACME)},
+		{id: "updateRegistrationAcme", method: "PUT", pattern: "/registrations/{procid}/acme", json: true, write: g.updateRegistration(typeACME)},
 	}
 }
 

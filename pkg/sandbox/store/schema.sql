@@ -48,3 +48,39 @@ CREATE INDEX IF NOT EXISTS revoked ON cert (issuer) WHERE revoked = 1;
 CREATE TABLE IF NOT EXISTS der (id INTEGER PRIMARY KEY REFERENCES cert, der BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
 CREATE TABLE IF NOT EXISTS used (nonce TEXT PRIMARY KEY) WITHOUT ROWID;
+-- What devices may enrol under. days counts from opened; 0 is for ever.
+CREATE TABLE IF NOT EXISTS registration (
+  n       INTEGER PRIMARY KEY,
+  regid   TEXT NOT NULL UNIQUE,
+  procid  TEXT NOT NULL,
+  type    TEXT NOT NULL,
+  fqdn    TEXT NOT NULL COLLATE NOCASE,
+  days    INTEGER NOT NULL,
+  opened  INTEGER NOT NULL,
+  closed  INTEGER NOT NULL,
+  officer TEXT NOT NULL COLLATE NOCASE,
+  created INTEGER NOT NULL,
+  secret  TEXT NOT NULL, -- password or HMAC key, encrypted
+  details TEXT NOT NULL  -- what only some types have, as a JSON object
+);
+CREATE INDEX IF NOT EXISTS registered_names ON registration (procid, fqdn);
+-- ACME accounts, each under a registration.
+CREATE TABLE IF NOT EXISTS account (
+  n         INTEGER PRIMARY KEY,
+  accountid TEXT NOT NULL UNIQUE,
+  regid     TEXT NOT NULL REFERENCES registration (regid),
+  fqdn      TEXT NOT NULL,
+  officer   TEXT NOT NULL,
+  created   INTEGER NOT NULL,
+  status    TEXT NOT NULL,
+  email     TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS accounts_of ON account (regid);
+-- Which registration, and ACME account, a certificate was issued under.
+CREATE TABLE IF NOT EXISTS enrolled (
+  certid    INTEGER PRIMARY KEY REFERENCES cert,
+  regid     TEXT NOT NULL,
+  accountid TEXT NOT NULL
+);
+CREATE INDEX IF NOT EXISTS enrolled_under ON enrolled (regid);
+CREATE INDEX IF NOT EXISTS enrolled_by ON enrolled (accountid) WHERE accountid <> '';
