@@ -60,6 +60,16 @@ func AtLeastOne(what string) cobra.PositionalArgs {
 	}
 }
 
+// Exactly refuses another number of arguments than the names of them.
+func Exactly(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		if len(args) != len(names) {
+			return exit.Usagef("see `"+cmd.CommandPath()+" --help`", "expected %s, got %s", Plural(len(names), "argument"), Plural(len(args), "argument"))
+		}
+		return nil
+	}
+}
+
 // AddBatchFlag adds --batch; its default is the context's.
 func AddBatchFlag(cmd *cobra.Command) {
 	cmd.Flags().Int("batch", 100, "most items `N` in one signed request, 1 to 900")

@@ -34,8 +34,10 @@ func AddLimitFlags(cmd *cobra.Command, l *Limits) {
 }
 
 const (
-	manyItems  = 100 // above: the number is typed, or said with --expect or --max
-	shownItems = 20  // up to: each is shown as read from the gateway
+	manyItems = 100 // above: the number is typed, or said with --expect or --max
+
+	// ShownItems is up to how many items the question shows each.
+	ShownItems = 20
 )
 
 // Check refuses a number of items that was not meant; nothing was sent yet.
@@ -141,7 +143,7 @@ func AskFirst(f *Factory) error {
 // DescribeItems shows up to 20 certificates as the gateway has them; nil when
 // there are more.
 func DescribeItems(ctx context.Context, c *cmapi.Client, items []ops.Item) ([]string, error) {
-	if len(items) > shownItems {
+	if len(items) > ShownItems {
 		return nil, nil
 	}
 	lines := make([]string, len(items))

@@ -7,7 +7,6 @@ import (
 
 	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
 	"github.com/cmctl/cmctl/pkg/config"
-	"github.com/cmctl/cmctl/pkg/exit"
 )
 
 // NewCmd makes the noun and its verbs.
@@ -21,16 +20,6 @@ officer's certificate and key; --context and CMCTL_CONTEXT choose one for a run.
 	}
 	cmd.AddCommand(newListCmd(f), newShowCmd(f), newUseCmd(f), newSetCmd(f), newDeleteCmd(f), newRenameCmd(f))
 	return cmd
-}
-
-// exactly refuses another number of arguments than the names of them.
-func exactly(names ...string) cobra.PositionalArgs {
-	return func(cmd *cobra.Command, args []string) error {
-		if len(args) != len(names) {
-			return exit.Usagef("see `"+cmd.CommandPath()+" --help`", "expected %s, got %s", cmdutil.Plural(len(names), "argument"), cmdutil.Plural(len(args), "argument"))
-		}
-		return nil
-	}
 }
 
 // completeNames completes the first argument with the contexts' names.

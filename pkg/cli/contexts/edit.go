@@ -24,7 +24,7 @@ func newUseCmd(f *cmdutil.Factory) *cobra.Command {
 		Use:               "use <name>",
 		Short:             "Make a context the current one",
 		Example:           "  cmctl context use prod",
-		Args:              exactly("name"),
+		Args:              cmdutil.Exactly("name"),
 		ValidArgsFunction: completeNames(f),
 		RunE: func(_ *cobra.Command, args []string) error {
 			if err := edit(f, func(file *config.File) error { return file.Use(args[0]) }); err != nil {
@@ -41,7 +41,7 @@ func newDeleteCmd(f *cmdutil.Factory) *cobra.Command {
 		Use:               "delete <name>",
 		Short:             "Delete a context; keys and certificates stay where they are",
 		Example:           "  cmctl context delete old-test",
-		Args:              exactly("name"),
+		Args:              cmdutil.Exactly("name"),
 		ValidArgsFunction: completeNames(f),
 		RunE: func(_ *cobra.Command, args []string) error {
 			current := false
@@ -62,7 +62,7 @@ func newRenameCmd(f *cmdutil.Factory) *cobra.Command {
 		Use:               "rename <name> <new name>",
 		Short:             "Rename a context",
 		Example:           "  cmctl context rename test staging",
-		Args:              exactly("name", "new name"),
+		Args:              cmdutil.Exactly("name", "new name"),
 		ValidArgsFunction: completeNames(f),
 		RunE: func(_ *cobra.Command, args []string) error {
 			return edit(f, func(file *config.File) error { return file.Rename(args[0], args[1]) })

@@ -38,7 +38,7 @@ func newListCmd(f *cmdutil.Factory) *cobra.Command {
 		Use:     "list",
 		Short:   "List the contexts",
 		Example: "  cmctl context list",
-		Args:    exactly(),
+		Args:    cmdutil.Exactly(),
 		RunE:    func(*cobra.Command, []string) error { return runList(f) },
 	}
 	return cmdutil.Columns(cmd, contextNoun.Columns())

@@ -22,7 +22,7 @@ one.`,
 		Example: `  cmctl context set prod --server https://pgwy.example.com:8444/pgwy/api --ca-file root.pem --cert officer.p12
   cmctl context set prod --protected true
   cmctl context set prod --unset pin-file`,
-		Args:              exactly("name"),
+		Args:              cmdutil.Exactly("name"),
 		ValidArgsFunction: completeNames(f),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return edit(f, func(file *config.File) error { return set(file, cmd, args[0], unset) })
