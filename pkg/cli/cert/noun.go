@@ -21,7 +21,8 @@ var certificateNoun = output.Noun[cmapi.Certificate]{
 		{Name: "status", Value: func(c cmapi.Certificate) string { return cmdutil.StateWords(&c) }, Tone: stateTone, Where: output.InDetails},
 		{Name: "serial", Value: func(c cmapi.Certificate) string { return c.Serial.String() }},
 		{Name: "validfrom", Value: func(c cmapi.Certificate) string { return cmdutil.TimeText(c.ValidFrom) }, Where: output.NotInTable},
-		{Name: "validto", Value: func(c cmapi.Certificate) string { return cmdutil.TimeText(c.ValidTo) }, Cell: func(c cmapi.Certificate) string { return cmdutil.DateText(c.ValidTo) }},
+		{Name: "validto", Value: func(c cmapi.Certificate) string { return cmdutil.TimeText(c.ValidTo) }, Where: output.NotInTable},
+		{Name: "validto", Value: func(c cmapi.Certificate) string { return cmdutil.DateText(c.ValidTo) }, Where: output.InTable}, // the day is what people plan by
 		{Name: "type", Value: func(c cmapi.Certificate) string { return c.SubjectType }, Where: output.NotInTable},
 		{Name: "reason", Value: func(c cmapi.Certificate) string { return c.Reason }},
 		{Name: "revocationtime", Value: func(c cmapi.Certificate) string { return cmdutil.TimeText(c.RevocationTime) }, Where: output.NotInTable},

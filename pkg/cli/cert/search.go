@@ -84,6 +84,8 @@ func runSearch(ctx context.Context, o *searchOptions) error {
 	cut := opt.Format == output.Table && opt.TTY && limit == 0
 	if cut {
 		limit = opt.RowLimit + 1 // one more tells that there are more
+	} else {
+		opt.RowLimit = 0
 	}
 	w := output.NewWriter(certificateNoun, opt)
 	progress := o.f.Progress(opt)
