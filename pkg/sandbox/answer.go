@@ -73,12 +73,15 @@ func jsonAnswer(httpStatus, code int, v any) *answer {
 	return &answer{status: httpStatus, kind: jsonType, body: b.Bytes(), code: code}
 }
 
-// itemError is one refused certificate of a revoke or reinstate.
+// itemError is one refused certificate: of a revoke or reinstate, which name
+// it by its id, or of an import, which names it by its place.
 type itemError struct {
-	CertID  string `json:"certid"`
+	CertID  string `json:"certid,omitempty"`
+	Index   *int   `json:"arrayindex,omitempty"`
 	Code    int    `json:"errorcode"`
 	Message string `json:"errormessage"`
-	Server  string `json:"servererrormessage"`
+	Server  string `json:"servererrormessage,omitempty"`
+	Limit   int    `json:"limit,omitempty"` // most entries of an import
 }
 
 // apiError is a refusal, with a list when it is about single certificates.

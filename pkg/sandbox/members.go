@@ -15,7 +15,7 @@ type members struct {
 	body   jsonBody // what has not been read yet
 	prefix string   // of names in messages and in what is signed
 	fields []field
-	err    error
+	err    *apiError
 }
 
 // members starts reading a body. What the path says is signed as well.
@@ -96,6 +96,43 @@ func (m *members) need(name string, sent bool) {
 	}
 }
 
+// objects returns the objects in a list, which must not be empty.
+func (m *members) objects(name string) []*members {
+	raw, sent := m.take(name)
+	m.need(name, sent)
+	if m.err != nil {
+		return nil
+	}
+	var list []json.RawMessage
+	if json.Unmarshal(raw, &list) != nil || len(list) == 0 {
+		m.bad(name, "not a list, or an empty one")
+		return nil
+	}
+	out := make([]*members, len(list))
+	for i, raw := range list {
+		body, err := readObject(raw)
+		if err != nil {
+			m.bad(name, "entry %d is no object, or has a member twice", i)
+			return nil
+		}
+		out[i] = &members{body: body, prefix: name + "[" + strconv.Itoa(i) + "]."}
+	}
+	return out
+}
+
+// integer returns a whole number.
+func (m *members) integer(name string) (value int, ok bool) {
+	raw, ok := m.take(name)
+	if !ok {
+		return 0, false
+	}
+	if json.Unmarshal(raw, &value) != nil || string(raw) == "null" {
+		m.bad(name, "not a whole number")
+	}
+	m.fields = append(m.fields, textField(m.prefix+name, strconv.Itoa(value)))
+	return value, true
+}
+
 // maxDays bounds validities: a hundred years.
 const maxDays = 36500
 
@@ -132,5 +169,8 @@ func (m *members) end() error {
 	for _, name := range slices.Sorted(maps.Keys(m.body)) {
 		m.bad(name, "this operation has no such field")
 	}
-	return m.err
+	if m.err != nil {
+		return m.err
+	}
+	return nil
 }

@@ -95,7 +95,7 @@ func forEachID(ids []string, check func(*store.Tx, *store.Cert) *apiError, chang
 				return res, err
 			}
 			if refused != nil {
-				failed = append(failed, itemError{text, refused.code, refused.msg, refused.msg})
+				failed = append(failed, itemError{CertID: text, Code: refused.code, Message: refused.msg, Server: refused.msg})
 				continue
 			}
 			if err := change(tx, id); err != nil {

@@ -44,6 +44,8 @@ CREATE TABLE IF NOT EXISTS cert (
 );
 -- For CRLs. Searches need no index: see columns.go.
 CREATE INDEX IF NOT EXISTS revoked ON cert (issuer) WHERE revoked = 1;
+-- To know again what was imported. Seeded rows are left out: they are many.
+CREATE INDEX IF NOT EXISTS not_seeded ON cert (serial) WHERE seed = 0;
 -- Apart from cert, so that a seeded row stays short until its bytes are made.
 CREATE TABLE IF NOT EXISTS der (id INTEGER PRIMARY KEY REFERENCES cert, der BLOB NOT NULL);
 CREATE TABLE IF NOT EXISTS meta (key TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;

@@ -134,6 +134,14 @@ func (tx *Tx) Add(c Cert) (int64, error) {
 	return c.ID, nil
 }
 
+// Holds says whether a certificate with that issuer and serial number, both as
+// stored, was added before; those that Seed made are not looked at.
+func (tx *Tx) Holds(issuerDN, serial string) (held bool, err error) {
+	err = tx.tx.QueryRowContext(tx.ctx, `SELECT EXISTS (SELECT 1 FROM cert WHERE seed = 0 AND serial = ?
+		AND issuer IN (SELECT n FROM issuer WHERE dn = ?))`, serial, issuerDN).Scan(&held)
+	return held, err
+}
+
 // issuer returns the number of an issuer, which it gets when it is new.
 func (tx *Tx) issuer(id, name, aki string) (int32, error) {
 	canonical, err := dn.Canonical(name)
