@@ -239,6 +239,9 @@ func (r *Runner) readBack(ctx context.Context, w *StateChange, batch []Item, sen
 		var rest []Item
 		for i, it := range batch {
 			res, settled := w.judge(it, states[i], named[it.CertID], sentAt)
+			if res.Outcome == Done && call != nil && !lost && len(call.Items) == 0 {
+				res.Outcome = Already // the request was refused as a whole
+			}
 			switch {
 			case !settled:
 				rest = append(rest, it)
