@@ -90,13 +90,16 @@ type ItemError struct {
 // Error tells the code, its meaning and the gateway's own words.
 func (e *ItemError) Error() string {
 	s := fmt.Sprintf("%s (%d)", CodeText(e.Code), e.Code)
-	for _, m := range []string{e.Message, e.ServerMessage} {
+	for _, m := range []string{oneLine(e.Message), oneLine(e.ServerMessage)} {
 		if m != "" && !strings.Contains(strings.ToLower(s), strings.ToLower(m)) {
 			s += ": " + m
 		}
 	}
 	return s
 }
+
+// oneLine keeps a gateway's words from looking like lines of cmctl's own.
+func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 
 // ExitCode is the code that the program ends with when this is all there is.
 func (e *ItemError) ExitCode() exit.Code { return exitOf(e.Code) }
@@ -153,7 +156,7 @@ func (e *Error) Error() string {
 	case FaultGateway:
 		s := fmt.Sprintf("the gateway answered %d, %s", e.Code, CodeText(e.Code))
 		if e.Message != "" && !strings.EqualFold(e.Message, CodeText(e.Code)) {
-			s += ": " + e.Message
+			s += ": " + oneLine(e.Message)
 		}
 		return s + e.where()
 	case FaultTimeout:

@@ -202,8 +202,10 @@ func (m *members) put(name string, v any) {
 
 func (m *members) raw(name string, v any) {
 	k, _ := json.Marshal(name)
-	raw, err := json.Marshal(v)
-	if err != nil && m.err == nil {
+	var value bytes.Buffer
+	enc := json.NewEncoder(&value)
+	enc.SetEscapeHTML(false) // "Åkerlund & Söner" stays to be found with grep
+	if err := enc.Encode(v); err != nil && m.err == nil {
 		m.err = err
 	}
 	if m.buf.Len() == 0 {
@@ -213,7 +215,7 @@ func (m *members) raw(name string, v any) {
 	}
 	m.buf.Write(k)
 	m.buf.WriteByte(':')
-	m.buf.Write(raw)
+	m.buf.Write(bytes.TrimSuffix(value.Bytes(), []byte("\n")))
 }
 
 func (m *members) extra(rest map[string]json.RawMessage) {
