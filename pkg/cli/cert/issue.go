@@ -53,6 +53,7 @@ is looked for; nothing is asked for twice.`,
 		},
 	}
 	cmd.Flags().StringVar(&o.procedure, "procedure", "", "token procedure, `name or id`; the gateway's default when absent (API: procname)")
+	cmdutil.CompleteProcedureFlag(cmd, f, "procedure")
 	cmd.Flags().StringVar(&o.validFrom, "valid-from", "", "wanted start of validity, a `time` such as 2026-01-31 or 1d (API: validfrom)")
 	cmd.Flags().StringVar(&o.validTo, "valid-to", "", "wanted end of validity, a `time` such as 2027-01-31 or 90d (API: validto)")
 	o.target.addFlags(cmd)
