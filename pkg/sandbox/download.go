@@ -4,6 +4,7 @@ import (
 	"encoding/pem"
 	"net/http"
 
+	"github.com/cmctl/cmctl/pkg/sandbox/ca"
 	"github.com/cmctl/cmctl/pkg/sandbox/store"
 )
 
@@ -70,5 +71,9 @@ func certificateAnswer(form wantedForm, leaf []byte, above [][]byte) *answer {
 }
 
 func pemOf(der []byte) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: der})
+	kind := "CERTIFICATE"
+	if ca.IsAttribute(der) {
+		kind = "ATTRIBUTE CERTIFICATE"
+	}
+	return pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der})
 }

@@ -74,6 +74,7 @@ type issueForm struct {
 	pkcs10   []byte
 	proc     procedure
 	from, to time.Time
+	ends     bool    // the caller says when
 	texts    []field // validfrom, validto, procname as sent
 }
 
@@ -104,7 +105,7 @@ func readIssue(c *call, kind procedureKind) (issueForm, error) {
 			return in, refuse(codeBadValue, "%s: not a date-time such as 2026-01-31T12:00:00Z", f.name)
 		}
 	}
-	if in.to.IsZero() {
+	if in.ends = !in.to.IsZero(); !in.ends {
 		in.to = in.from.Add(validFor)
 	}
 	if !in.to.After(in.from) || !in.to.After(c.now) {

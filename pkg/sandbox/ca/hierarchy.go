@@ -97,8 +97,8 @@ func newIssuer(id, cn, org, base string, now time.Time, above *Issuer) (*Issuer,
 // sign completes a certificate with what comes from the issuer and signs it.
 func (i *Issuer) sign(t *x509.Certificate, pub any) (*x509.Certificate, error) {
 	if i.base != "" {
-		t.CRLDistributionPoints = []string{i.base + "/dp/" + i.ID + ".crl"}
-		t.IssuingCertificateURL = []string{i.base + "/dp/ca/" + i.ID + ".cer"}
+		t.CRLDistributionPoints = []string{i.crlURL()}
+		t.IssuingCertificateURL = []string{i.certURL()}
 	}
 	var err error
 	if t.SubjectKeyId, err = keyID(pub); err != nil {
@@ -111,6 +111,9 @@ func (i *Issuer) sign(t *x509.Certificate, pub any) (*x509.Certificate, error) {
 	}
 	return x509.ParseCertificate(der)
 }
+
+func (i *Issuer) crlURL() string  { return i.base + "/dp/" + i.ID + ".crl" }
+func (i *Issuer) certURL() string { return i.base + "/dp/ca/" + i.ID + ".cer" }
 
 // Issuers returns root and issuing CAs, in this order.
 func (h *Hierarchy) Issuers() []*Issuer {

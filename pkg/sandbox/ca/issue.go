@@ -35,12 +35,8 @@ type IssueRequest struct {
 // key usage and extended key usage are those of the CSR, octet for octet.
 // A request for a CA certificate is refused.
 func (i *Issuer) Issue(r IssueRequest) (*x509.Certificate, error) {
-	if !r.NotBefore.Before(r.NotAfter) {
-		return nil, errors.New("the validity ends before it starts")
-	}
-	if r.NotAfter.After(i.Cert.NotAfter) || r.NotBefore.Before(i.Cert.NotBefore) {
-		return nil, fmt.Errorf("the validity is not within that of the issuer, %s to %s",
-			i.Cert.NotBefore.UTC().Format(time.RFC3339), i.Cert.NotAfter.UTC().Format(time.RFC3339))
+	if err := i.covers(r.NotBefore, r.NotAfter); err != nil {
+		return nil, err
 	}
 	serial, err := newSerial()
 	if err != nil {
@@ -64,6 +60,18 @@ func (i *Issuer) Issue(r IssueRequest) (*x509.Certificate, error) {
 		return nil, errors.New("the request asks for the key usage of a CA")
 	}
 	return c, nil
+}
+
+// covers checks a validity against that of the issuer.
+func (i *Issuer) covers(from, to time.Time) error {
+	if !from.Before(to) {
+		return errors.New("the validity ends before it starts")
+	}
+	if to.After(i.Cert.NotAfter) || from.Before(i.Cert.NotBefore) {
+		return fmt.Errorf("the validity is not within that of the issuer, %s to %s",
+			i.Cert.NotBefore.UTC().Format(time.RFC3339), i.Cert.NotAfter.UTC().Format(time.RFC3339))
+	}
+	return nil
 }
 
 // keptExtensions picks from a request what its certificate gets unchanged. An

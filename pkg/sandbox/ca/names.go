@@ -47,21 +47,17 @@ func DN(raw []byte) (string, error) {
 }
 
 // Row describes a certificate as the store keeps it, bytes included. IssuerID
-// is set when one of the hierarchy's issuers signed it. Of an attribute that a
-// name has several times, the most specific one is taken.
+// is set when one of the hierarchy's issuers signed it.
 func (h *Hierarchy) Row(c *x509.Certificate) store.Cert {
-	// crypto/x509 has decoded both names before; it knows fewer types of text.
-	subject, _ := dn.Parse(c.RawSubject)
+	// crypto/x509 has decoded the name before; it knows fewer types of text.
 	issuer, _ := dn.Parse(c.RawIssuer)
 	r := store.Cert{
-		Serial: hex.EncodeToString(c.SerialNumber.Bytes()), IssuerDN: dn.Text(issuer), Subject: strings.Join(dn.Values(subject), ", "),
-		CN: dn.First(subject, oidCommonName.String()), GivenName: dn.First(subject, oidGivenName.String()), Surname: dn.First(subject, oidSurname.String()),
-		Org: dn.First(subject, oidOrganisation.String()), OU: dn.First(subject, oidUnit.String()),
-		SubjectSerial: dn.First(subject, oidSerialNumber.String()), Country: dn.First(subject, oidCountry.String()),
+		Serial: hex.EncodeToString(c.SerialNumber.Bytes()), IssuerDN: dn.Text(issuer),
 		Type: store.EE, NotBefore: c.NotBefore, NotAfter: c.NotAfter,
 		AKI: hex.EncodeToString(c.AuthorityKeyId), SKI: hex.EncodeToString(c.SubjectKeyId),
 		KeyUsage: usageNames(c), DER: c.Raw,
 	}
+	setSubject(&r, c.RawSubject)
 	if r.Serial == "" {
 		r.Serial = "00"
 	}
@@ -74,6 +70,17 @@ func (h *Hierarchy) Row(c *x509.Certificate) store.Cert {
 		}
 	}
 	return r
+}
+
+// setSubject fills in what the store knows of a subject that was decoded
+// before. Of an attribute that is there several times, the most specific one
+// is taken.
+func setSubject(r *store.Cert, raw []byte) {
+	subject, _ := dn.Parse(raw)
+	r.Subject = strings.Join(dn.Values(subject), ", ")
+	r.CN, r.GivenName, r.Surname = dn.First(subject, oidCommonName.String()), dn.First(subject, oidGivenName.String()), dn.First(subject, oidSurname.String())
+	r.Org, r.OU = dn.First(subject, oidOrganisation.String()), dn.First(subject, oidUnit.String())
+	r.SubjectSerial, r.Country = dn.First(subject, oidSerialNumber.String()), dn.First(subject, oidCountry.String())
 }
 
 // keyUsages and extKeyUsages name the usages as RFC 5280 does.
