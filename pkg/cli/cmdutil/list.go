@@ -379,6 +379,11 @@ func certificateList(name string, data []byte) ([]Entry, error) {
 	if err != nil {
 		return nil, exit.Usagef("", "%w", err)
 	}
+	isCA := func(c *x509.Certificate) bool { return c.IsCA }
+	if i := slices.IndexFunc(certs, isCA); i >= 0 && slices.ContainsFunc(certs, func(c *x509.Certificate) bool { return !c.IsCA }) {
+		// Most likely a chain: nobody means to revoke the CA along with its certificate.
+		return nil, exit.Usagef("leave the CA certificates out, or name one by its certid", "%s: certificate %d is that of a CA, beside those of end entities: %s", name, i+1, pki.DN(certs[i].RawSubject))
+	}
 	entries := make([]Entry, len(certs))
 	for i, c := range certs {
 		entries[i] = Entry{Line: i + 1, Input: "certificate " + pki.SerialOf(c.SerialNumber).String(), Certificate: c}
