@@ -85,3 +85,16 @@ func isDNSName(s string) bool {
 	}
 	return true
 }
+
+// List is every name without its kind: domain names, mail addresses, IP
+// addresses, URIs.
+func (n AltNames) List() []string {
+	all := append(append([]string(nil), n.DNS...), n.Emails...)
+	for _, ip := range n.IPs {
+		all = append(all, ip.String())
+	}
+	for _, u := range n.URIs {
+		all = append(all, u.String())
+	}
+	return all
+}

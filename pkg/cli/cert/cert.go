@@ -16,7 +16,8 @@ func NewCmd(f *cmdutil.Factory) *cobra.Command {
 		GroupID: cmdutil.GroupWork,
 	}
 	cmd.AddCommand(
-		newSearchCmd(f), newShowCmd(f), newDownloadCmd(f), newIssueCmd(f),
+		newSearchCmd(f), newShowCmd(f), newDownloadCmd(f),
+		newIssueCmd(f), newIssueP12Cmd(f), newIssueAttrCmd(f), newIssueSKIPCmd(f),
 		newRevokeCmd(f), newHoldCmd(f), newReinstateCmd(f),
 	)
 	return cmd

@@ -82,11 +82,11 @@ func runDownload(ctx context.Context, o *downloadOptions) error {
 	if err != nil {
 		return err
 	}
-	stems := make([]string, len(items))
+	names := make([]cmdutil.NameFields, len(items))
 	for i, it := range items {
-		stems[i] = it.CertID
+		names[i].Stem = it.CertID
 	}
-	files, err := o.target.create(stems)
+	files, err := o.target.create(names)
 	if err != nil {
 		return err
 	}

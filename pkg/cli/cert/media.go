@@ -14,7 +14,7 @@ import (
 	"github.com/cmctl/cmctl/pkg/output"
 )
 
-// form is how a certificate is written: its flag value, media type and file
+// form is how an answer is written: its flag value, media type and file
 // ending.
 type form string
 
@@ -22,18 +22,25 @@ const (
 	formPEM form = "pem"
 	formDER form = "der"
 	formP7B form = "p7b"
+	formP12 form = "p12" // a PKCS#12 file, which nothing else can be
+	formP7M form = "p7m" // a SKIP package
 )
 
 func (f form) media() string {
 	return map[form]string{formPEM: cmapi.MediaPEM, formDER: cmapi.MediaDER, formP7B: cmapi.MediaPKCS7}[f]
 }
 
-// target is where certificates go: --format, --out, --out-dir, --force.
+// holdsKeys tells the forms that never go to standard output.
+func (f form) holdsKeys() bool { return f == formP12 || f == formP7M }
+
+// target is where answers go: --format, --out, --out-dir, --force and, for
+// what is issued, --name-template.
 type target struct {
-	form  form
-	out   string
-	dir   string
-	force bool
+	form     form
+	out      string
+	dir      string
+	force    bool
+	template string
 }
 
 func (t *target) addFlags(cmd *cobra.Command) {
@@ -41,20 +48,35 @@ func (t *target) addFlags(cmd *cobra.Command) {
 	forms := []string{string(formPEM), string(formDER), string(formP7B)}
 	cmdutil.EnumFlag(cmd, &t.form, "format", "how a certificate is written", forms, cmdutil.OneOf[form](forms...))
 	cmd.Flags().Lookup("format").DefValue = forms[0]
+	t.addFileFlags(cmd)
+}
+
+func (t *target) addFileFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&t.out, "out", "", "write to this `file`, 0600")
 	cmd.Flags().StringVar(&t.dir, "out-dir", "", "write one file for each into this `folder`")
 	cmd.Flags().BoolVar(&t.force, "force", false, "overwrite files that are there already")
 }
 
-// check refuses what cannot be written for n certificates.
+func (t *target) addTemplateFlag(cmd *cobra.Command) {
+	cmd.Flags().StringVar(&t.template, "name-template", "", "names of the files in --out-dir, without ending: text with {stem}, {cn}, {certid}, {serial}; {stem} by default")
+}
+
+// check refuses what cannot be written for n answers.
 func (t *target) check(n int, opt output.Options) error {
 	switch {
 	case t.out != "" && t.dir != "":
 		return exit.Usagef("", "--out and --out-dir exclude each other")
+	case t.template != "" && t.dir == "":
+		return exit.Usagef("", "--name-template is for --out-dir")
 	case t.dir != "":
-		return cmdutil.CheckDir(t.dir)
+		if err := cmdutil.CheckDir(t.dir); err != nil {
+			return err
+		}
+		return t.names().Check()
 	case t.out != "" && n > 1:
 		return exit.Usagef("", "--out takes one certificate, %d are named: use --out-dir", n)
+	case t.out == "" && t.form.holdsKeys():
+		return exit.Usagef("", "what holds keys goes to a file: give --out or --out-dir")
 	case t.out == "" && t.form != formPEM && n > 1:
 		return exit.Usagef("", "several certificates as %s need --out-dir", t.form)
 	case t.out == "" && t.form != formPEM && opt.TTY:
@@ -63,26 +85,32 @@ func (t *target) check(n int, opt output.Options) error {
 	return nil
 }
 
-// toFiles says whether certificates go to files; stdout then has the records.
+func (t *target) names() cmdutil.NameTemplate {
+	if t.template == "" {
+		return cmdutil.DefaultNameTemplate
+	}
+	return cmdutil.NameTemplate(t.template)
+}
+
+// toFiles says whether answers go to files; stdout then has the records.
 func (t *target) toFiles() bool { return t.out != "" || t.dir != "" }
 
-// create makes the output files, one for each stem, before anything is sent.
-func (t *target) create(stems []string) (files []*cmdutil.OutFile, err error) {
+// create makes the output files, one for each answer, before anything is sent.
+func (t *target) create(fields []cmdutil.NameFields) (files []*cmdutil.OutFile, err error) {
 	if !t.toFiles() {
-		return make([]*cmdutil.OutFile, len(stems)), nil
+		return make([]*cmdutil.OutFile, len(fields)), nil
 	}
-	paths := []string{t.out}
-	if t.dir != "" {
-		paths = make([]string, len(stems))
-		for i, s := range stems {
-			paths[i] = filepath.Join(t.dir, s+"."+string(t.form))
-		}
-	}
+	paths := t.paths(fields)
 	if err := cmdutil.UniqueNames(paths); err != nil {
 		return nil, err
 	}
-	for _, p := range paths {
-		o, err := cmdutil.CreateOut(p, t.force)
+	for i := range fields {
+		var o *cmdutil.OutFile
+		if paths != nil {
+			o, err = cmdutil.CreateOut(paths[i], t.force)
+		} else {
+			o, err = cmdutil.CreateOutIn(t.dir, t.force)
+		}
 		if err != nil {
 			discard(files)
 			return nil, err
@@ -90,6 +118,33 @@ func (t *target) create(stems []string) (files []*cmdutil.OutFile, err error) {
 		files = append(files, o)
 	}
 	return files, nil
+}
+
+// paths are the files' names; nil when they come out later.
+func (t *target) paths(fields []cmdutil.NameFields) []string {
+	if t.out != "" {
+		return []string{t.out}
+	}
+	if t.names().Late() {
+		return nil
+	}
+	paths := make([]string, len(fields))
+	for i, f := range fields {
+		paths[i] = t.path(f)
+	}
+	return paths
+}
+
+func (t *target) path(f cmdutil.NameFields) string {
+	return filepath.Join(t.dir, t.names().Name(f)+"."+string(t.form))
+}
+
+// commit writes one answer to its file.
+func (t *target) commit(file *cmdutil.OutFile, f cmdutil.NameFields, data []byte) error {
+	if t.dir != "" && t.names().Late() {
+		return file.CommitAs(t.path(f), data)
+	}
+	return file.Commit(data)
 }
 
 func discard(files []*cmdutil.OutFile) {

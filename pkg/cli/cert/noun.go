@@ -68,6 +68,9 @@ type stored struct {
 	File    string     `json:"file,omitempty"`
 	PEM     string     `json:"pem,omitempty"`
 	Input   string     `json:"input,omitempty"` // the request's file, when several were given
+
+	Base     string `json:"base,omitempty"`     // certid that an attribute certificate is bound to
+	KeyPairs int    `json:"keypairs,omitempty"` // in a device key package
 }
 
 var storedNoun = output.Noun[stored]{

@@ -2,9 +2,11 @@ package cmdutil
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/cmctl/cmctl/pkg/exit"
 )
@@ -13,9 +15,12 @@ import (
 // name only when it is whole: temporary, 0600, beside its place. A full disk
 // or a missing folder is met before a certificate is issued.
 type OutFile struct {
-	Path string
-	tmp  *os.File
+	Path  string
+	tmp   *os.File
+	force bool
 }
+
+const thereHint = "give another name, or --force to overwrite it"
 
 // CreateOut makes the temporary file. Without force a file of that name is not
 // overwritten.
@@ -25,7 +30,7 @@ func CreateOut(path string, force bool) (*OutFile, error) {
 		case st.IsDir():
 			return nil, exit.Usagef("--out-dir takes a folder", "--out %s: this is a folder", path)
 		case !force:
-			return nil, exit.Usagef("give another name, or --force to overwrite it", "%s is there already", path)
+			return nil, exit.Usagef(thereHint, "%s is there already", path)
 		}
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, exit.Usagef("", "%w", err)
@@ -34,11 +39,48 @@ func CreateOut(path string, force bool) (*OutFile, error) {
 	if err != nil {
 		return nil, exit.Usagef("", "cannot write to %s: %w", path, err)
 	}
-	return &OutFile{path, tmp}, nil
+	return &OutFile{path, tmp, force}, nil
 }
 
-// Commit writes the data, syncs it and gives the file its name.
+// CreateOutIn makes the temporary file of one whose name comes out later:
+// CommitAs tells it.
+func CreateOutIn(dir string, force bool) (*OutFile, error) {
+	tmp, err := os.CreateTemp(dir, ".cmctl-*") // 0600
+	if err != nil {
+		return nil, exit.Usagef("", "cannot write to %s: %w", dir, err)
+	}
+	return &OutFile{"", tmp, force}, nil
+}
+
+// Commit writes the data, syncs it and gives the file its name. A file that
+// has come to be there since is not overwritten without force.
 func (o *OutFile) Commit(data []byte) error {
+	err := o.write(data)
+	if err == nil {
+		err = o.rename(o.Path)
+	}
+	return o.end(err)
+}
+
+// CommitAs is Commit for a file of CreateOutIn. When the name is taken and may
+// not be overwritten, a number is put behind it: the data cannot wait.
+func (o *OutFile) CommitAs(path string, data []byte) error {
+	err := o.write(data)
+	ext := filepath.Ext(path)
+	for n := 1; err == nil; n++ {
+		o.Path = path
+		if n > 1 {
+			o.Path = fmt.Sprintf("%s-%d%s", strings.TrimSuffix(path, ext), n, ext)
+		}
+		if err = o.rename(o.Path); err == nil || !errors.Is(err, fs.ErrExist) {
+			break
+		}
+		err = nil
+	}
+	return o.end(err)
+}
+
+func (o *OutFile) write(data []byte) error {
 	_, err := o.tmp.Write(data)
 	if err == nil {
 		err = o.tmp.Sync()
@@ -46,9 +88,28 @@ func (o *OutFile) Commit(data []byte) error {
 	if cerr := o.tmp.Close(); err == nil {
 		err = cerr
 	}
-	if err == nil {
-		err = os.Rename(o.tmp.Name(), o.Path)
+	return err
+}
+
+// rename gives the file its name. A hard link is the one way to do so without
+// overwriting; where the file system has none, a look before has to do.
+func (o *OutFile) rename(path string) error {
+	if !o.force {
+		err := os.Link(o.tmp.Name(), path)
+		if err == nil {
+			return os.Remove(o.tmp.Name())
+		}
+		if errors.Is(err, fs.ErrExist) {
+			return fs.ErrExist
+		}
+		if _, err := os.Lstat(path); err == nil {
+			return fs.ErrExist
+		}
 	}
+	return os.Rename(o.tmp.Name(), path)
+}
+
+func (o *OutFile) end(err error) error {
 	if err != nil {
 		_ = os.Remove(o.tmp.Name())
 		return exit.New(exit.Failure, "", "cannot write %s: %w", o.Path, err)
@@ -82,10 +143,10 @@ func CheckDir(path string) error {
 func UniqueNames(paths []string) error {
 	seen := map[string]bool{}
 	for _, p := range paths {
-		if seen[p] {
+		if seen[filepath.Clean(p)] {
 			return exit.Usagef("rename one of the inputs", "two outputs would be written to %s", p)
 		}
-		seen[p] = true
+		seen[filepath.Clean(p)] = true
 	}
 	return nil
 }

@@ -1,0 +1,106 @@
+package cert
+
+import (
+	"context"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
+	"github.com/cmctl/cmctl/pkg/cmapi"
+	"github.com/cmctl/cmctl/pkg/exit"
+	"github.com/cmctl/cmctl/pkg/ops"
+	"github.com/cmctl/cmctl/pkg/pki"
+)
+
+type issueP12Options struct {
+	issuing
+	passwordFile string
+	generate     string
+
+	password     string
+	generatedFor *cmdutil.OutFile
+}
+
+func newIssueP12Cmd(f *cmdutil.Factory) *cobra.Command {
+	o := &issueP12Options{issuing: issuing{
+		f: f, describe: "make a key and issue", noun: "certificate", requests: requests{unsigned: true}, target: target{form: formP12},
+	}}
+	cmd := &cobra.Command{
+		Use:   "issue-p12 {<csr>... | --subject <dn>}",
+		Short: "Issue certificates with keys made by the server, as PKCS#12",
+		Long: `Issue a certificate with a key that the server makes, for each PKCS#10 request
+or for --subject, and write it as PKCS#12. Only subject and names of a request
+count; it may be unsigned. The file is the only copy of the key: it is written
+0600, and only after it was opened with its password.
+
+The password is the first line of --password-file, or made and written to a new
+file with --generate-password, or asked for twice. It is the same for all files
+of one call. When an answer is lost the key is lost with it: the certificate is
+looked for, and named so that it can be revoked.
+` + templateLong,
+		Example: `  cmctl cert issue-p12 --subject "CN=Demo User,O=Demo,C=SE" --generate-password user.pass --out user.p12
+  cmctl cert issue-p12 user.csr --password-file user.pass --out user.p12 --procedure "PKCS#12 Procedure"
+  cmctl cert issue-p12 users/*.csr --password-file batch.pass --out-dir keys --name-template "{cn}-{certid}"`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.requests.files = args
+			defer func() { o.generatedFor.Discard() }()
+			return o.run(cmd.Context())
+		},
+	}
+	o.check, o.secret, o.issue = o.checkPassword, o.getPassword, o.issueOne
+	cmd.Flags().StringVar(&o.passwordFile, "password-file", "", "`file` whose first line is the password of the PKCS#12, - for standard input (API: password)")
+	cmd.Flags().StringVar(&o.generate, "generate-password", "", "make a password and write it to this new `file`, 0600")
+	o.target.addFileFlags(cmd)
+	o.addFlags(cmd)
+	return cmdutil.Columns(cmdutil.Operations(cmd, "issueCertificatePkcs10ToPkcs12"), storedNoun.Columns())
+}
+
+func (o *issueP12Options) checkPassword(int) error {
+	if o.passwordFile != "" && o.generate != "" {
+		return exit.Usagef("", "--password-file and --generate-password exclude each other")
+	}
+	if o.passwordFile == "-" {
+		for _, f := range o.requests.files {
+			if f == "-" {
+				return exit.Usagef("", "standard input (-) is named for a request and for --password-file")
+			}
+		}
+	}
+	return nil
+}
+
+// getPassword gets the password before anything is sent.
+func (o *issueP12Options) getPassword(ctx context.Context) (err error) {
+	switch {
+	case o.generate != "":
+		if o.generatedFor, err = cmdutil.CreateOut(o.generate, o.target.force); err != nil {
+			return err
+		}
+		o.password = cmdutil.NewPassword()
+	case o.passwordFile != "":
+		o.password, err = o.f.SecretFile("--password-file", o.passwordFile)
+	default:
+		o.password, err = o.f.AskNewSecret(ctx, "Password for the PKCS#12", "--password-file or --generate-password")
+	}
+	if err == nil && strings.ContainsFunc(o.password, func(r rune) bool { return r > 0xffff }) {
+		err = exit.Usagef("PKCS#12 has no way to write it", "the password has a character above U+FFFF in it")
+	}
+	return err
+}
+
+func (o *issueP12Options) issueOne(ctx context.Context, runner *ops.Runner, c *csr, in cmapi.IssueRequest) (*issued, error) {
+	// The password is safe before a key under it can come.
+	if file := o.generatedFor; file != nil {
+		o.generatedFor = nil
+		if err := file.Commit([]byte(o.password + "\n")); err != nil {
+			return nil, err
+		}
+		o.f.Notice("the password is in %s", file.Path)
+	}
+	got, err := runner.IssueP12(ctx, c.req, in, []byte(o.password))
+	if err != nil {
+		return nil, err
+	}
+	return &issued{got.Bytes, stored{CertID: got.CertID, Serial: pki.SerialOf(got.Leaf.SerialNumber), Subject: pki.DN(got.Leaf.RawSubject)}}, nil
+}
