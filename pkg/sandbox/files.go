@@ -13,6 +13,10 @@ import (
 // P12Password opens the PKCS#12 files in a sandbox's folder.
 const P12Password = "1234"
 
+// SKIPPassword opens the private keys of a secure key injection package. The
+// API has no field for one: on a real gateway the device's maker knows it.
+const SKIPPassword = "sandbox-skip"
+
 // StateDir is the folder below Server.Dir for cmctl's state, so that a drill
 // does not touch the officer's own.
 const StateDir = "state"

@@ -31,6 +31,7 @@ func (g *gateway) operations() []operation {
 		{id: "issueCertificatePkcs10", method: "POST", pattern: "/certificates/pkcs10", write: g.issueCertificatePkcs10},
 		{id: "issueCertificatePkcs10ToPkcs12", method: "POST", pattern: "/certificates/pkcs10-to-pkcs12", write: g.issueCertificatePkcs10ToPkcs12},
 		{id: "issueCertificatePkcs10ToAttrCert", method: "POST", pattern: "/certificates/{certid}/pkcs10-to-attr-cert", write: g.issueCertificatePkcs10ToAttrCert},
+		{id: "secureKeyInjectionPackage", method: "POST", pattern: "/certificates/skip", write: g.secureKeyInjectionPackage},
 		{id: "importPKIX509", method: "POST", pattern: "/certificates/import-pki-x509", json: true, write: g.importPKIX509},
 		{id: "listProcedures", method: "GET", pattern: "/procedures", read: g.listProcedures},
 		{id: "getRegistrationsCertId", method: "GET", pattern: "/registrations/certificate/{certid}", read: g.getRegistrationsCertID},

@@ -84,8 +84,7 @@ func (i *Issuer) IssueAttribute(r AttributeRequest) (store.Cert, error) {
 // signed completes what is signed with algorithm and signature, as X.509 and
 // attribute certificates have them alike.
 func (i *Issuer) signed(info []byte) ([]byte, error) {
-	digest := sha256.Sum256(info)
-	signature, err := i.key.Sign(nil, digest[:], crypto.SHA256) // as in sign
+	signature, err := i.sign256(info)
 	if err != nil {
 		return nil, err
 	}
@@ -96,6 +95,12 @@ func (i *Issuer) signed(info []byte) ([]byte, error) {
 		b.AddASN1BitString(signature)
 	})
 	return b.Bytes()
+}
+
+// sign256 signs with ECDSA and SHA-256, as in sign without randomness.
+func (i *Issuer) sign256(data []byte) ([]byte, error) {
+	digest := sha256.Sum256(data)
+	return i.key.Sign(nil, digest[:], crypto.SHA256)
 }
 
 func addECDSA(b *cryptobyte.Builder) {
