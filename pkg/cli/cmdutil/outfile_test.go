@@ -1,0 +1,138 @@
+package cmdutil
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/cmctl/cmctl/pkg/exit"
+)
+
+// files are the names in a folder and what they hold.
+func files(t *testing.T, dir string) map[string]string {
+	t.Helper()
+	out := map[string]string{}
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, e := range entries {
+		data, err := os.ReadFile(filepath.Join(dir, e.Name()))
+		if err != nil {
+			t.Fatal(err)
+		}
+		out[e.Name()] = string(data)
+	}
+	return out
+}
+
+func TestOutFile(t *testing.T) {
+	t.Run("whole or not at all, and for the owner alone", func(t *testing.T) {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "a.pem")
+		o, err := CreateOut(path, false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := os.Stat(path); err == nil || len(files(t, dir)) != 1 {
+			t.Error("it is there before it is whole, or no place was taken")
+		}
+		if err := o.Commit([]byte("x")); err != nil {
+			t.Fatal(err)
+		}
+		o.Discard()
+		if got := files(t, dir); len(got) != 1 || got["a.pem"] != "x" {
+			t.Errorf("%v", got)
+		}
+		if st, _ := os.Stat(path); st.Mode().Perm() != 0o600 {
+			t.Errorf("mode %o", st.Mode().Perm())
+		}
+	})
+	t.Run("discarded", func(t *testing.T) {
+		dir := t.TempDir()
+		o, err := CreateOut(filepath.Join(dir, "a"), false)
+		if err != nil {
+			t.Fatal(err)
+		}
+		o.Discard()
+		o.Discard()
+		(*OutFile)(nil).Discard()
+		if got := files(t, dir); len(got) != 0 {
+			t.Errorf("%v", got)
+		}
+	})
+	t.Run("nothing is overwritten without force", func(t *testing.T) {
+		dir := t.TempDir()
+		path := filepath.Join(dir, "a")
+		if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := CreateOut(path, false); exit.Of(err) != exit.Usage || !strings.Contains(exit.HintOf(err), "--force") {
+			t.Errorf("%v", err)
+		}
+		o, err := CreateOut(path, true)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := files(t, dir)["a"]; got != "old" {
+			t.Errorf("overwritten too early: %q", got)
+		}
+		if err := o.Commit([]byte("new")); err != nil {
+			t.Fatal(err)
+		}
+		if got := files(t, dir); len(got) != 1 || got["a"] != "new" {
+			t.Errorf("%v", got)
+		}
+	})
+	t.Run("what cannot be written is told first", func(t *testing.T) {
+		dir := t.TempDir()
+		plain := filepath.Join(dir, "plain")
+		if err := os.WriteFile(plain, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for name, path := range map[string]string{"a folder": dir, "no folder": filepath.Join(dir, "no", "a"), "below a file": filepath.Join(plain, "a")} {
+			if _, err := CreateOut(path, true); exit.Of(err) != exit.Usage {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		for name, path := range map[string]string{"a file": plain, "nothing": filepath.Join(dir, "no")} {
+			if err := CheckDir(path); exit.Of(err) != exit.Usage {
+				t.Errorf("--out-dir %s: %v", name, err)
+			}
+		}
+		if err := CheckDir(dir); err != nil {
+			t.Error(err)
+		}
+	})
+	t.Run("names", func(t *testing.T) {
+		if err := UniqueNames([]string{"a", "b", "d/a"}); err != nil {
+			t.Error(err)
+		}
+		for _, twice := range [][]string{{"a", "b", "a"}, {"d/a", "d//a"}, {"a", "./a"}} {
+			if err := UniqueNames(twice); exit.Of(err) != exit.Usage {
+				t.Errorf("%v: %v", twice, err)
+			}
+		}
+	})
+}
+
+// TestFullDisk: a disk that is full when the data comes.
+func TestFullDisk(t *testing.T) {
+	dir := t.TempDir()
+	link, path := filepath.Join(dir, ".a.tmp"), filepath.Join(dir, "a")
+	if err := os.Symlink("/dev/full", link); err != nil { // the link is what is taken away, not the device
+		t.Fatal(err)
+	}
+	full, err := os.OpenFile(link, os.O_WRONLY, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	o := &OutFile{Path: path, tmp: full}
+	if err := o.Commit([]byte("x")); exit.Of(err) != exit.Failure || !strings.Contains(err.Error(), path) {
+		t.Errorf("exit %d: %v", exit.Of(err), err)
+	}
+	if entries, _ := os.ReadDir(dir); len(entries) != 0 {
+		t.Errorf("left behind: %v", entries)
+	}
+}
