@@ -59,16 +59,10 @@ func TestClientCertificates(t *testing.T) {
 		}
 	}
 	// The guest is refused everywhere, whatever else is wrong with the call.
-	for _, req := range []*http.Request{
-		r.request("GET", "/certificates", "", ""),
-		r.request("GET", "/certificates/5/details", "", ""),
-		r.request("GET", "/certificates/5/download", "", ""),
-		r.request("POST", revoke, urlencoded, "certid=5&reason=1"),
-		r.request("POST", reinstate, urlencoded, ""),
-		r.request("POST", pkcs10, urlencoded, ""),
-	} {
-		if a := r.must("guest", req); a.code() != codePrivilege {
-			t.Errorf("guest, %s: %s", req.URL.Path, a.body)
+	for _, op := range r.gateway.operations() {
+		path := strings.NewReplacer("{certid}", "5", "{procid}", "p-acme", "{handler}", "pkcs10").Replace(op.pattern)
+		if a := r.must("guest", r.request(op.method, path, "", "")); a.code() != codePrivilege || r.last().OperationID != op.id {
+			t.Errorf("guest, %s %s: %s, logged as %+v", op.method, path, a.body, r.last())
 		}
 	}
 }

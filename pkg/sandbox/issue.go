@@ -22,6 +22,9 @@ func (g *gateway) issueCertificatePkcs10(c *call) (*request, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := in.byHandler(c); err != nil {
+		return nil, err
+	}
 	csr, err := ca.ParseRequest(in.pkcs10)
 	if err != nil {
 		return nil, refuse(codeBadValue, "pkcs10: %v", err)
@@ -73,6 +76,7 @@ type issueForm struct {
 	now      time.Time
 	pkcs10   []byte
 	proc     procedure
+	named    bool // the caller names it
 	from, to time.Time
 	ends     bool    // the caller says when
 	texts    []field // validfrom, validto, procname as sent
@@ -119,7 +123,28 @@ func readIssue(c *call, kind procedureKind) (issueForm, error) {
 		in.texts = append(in.texts, textField("procname", name))
 	}
 	in.proc, err = procedureNamed(name, given, kind)
+	in.named = given
 	return in, err
+}
+
+// byHandler takes the default procedure of the handler in the path, when there
+// is one: gateways may have several, each set up with a procedure of its own.
+// Here they have the ids of procedures, without what all of these start with.
+func (in *issueForm) byHandler(c *call) error {
+	handler, ok := c.path["handler"]
+	if !ok {
+		return nil
+	}
+	in.texts = append(in.texts, textField("handler", handler))
+	for _, p := range procedures() {
+		if p.kind == in.proc.kind && p.id == "p-"+handler {
+			if !in.named {
+				in.proc = p
+			}
+			return nil
+		}
+	}
+	return refuse(codeBadValue, "this gateway has no handler %q", handler)
 }
 
 // fields lists what is signed; der is the request as it was understood.

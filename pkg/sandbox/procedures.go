@@ -65,15 +65,35 @@ func procedureNamed(name string, given bool, kind procedureKind) (procedure, err
 	return procedure{}, refuse(codeBadValue, "procname: no procedure has the name %q", name)
 }
 
-// listProcedures shows them all.
-func (g *gateway) listProcedures(*call) (*answer, error) {
+// mediaTypes are the words by which newer gateways list procedures of a kind;
+// read only.
+var mediaTypes = map[string]procedureKind{
+	"pkcs10": forPKCS10, "pkcs12": forPKCS12, "attributecertificate": forAttr, "smartcard": "", "data": "",
+}
+
+// listProcedures shows them all, or those of a media type.
+func (g *gateway) listProcedures(c *call) (*answer, error) {
+	q, err := c.parameters()
+	if err != nil {
+		return nil, err
+	}
+	media := q.text("mediaType")
+	kind, known := mediaTypes[media]
+	if media != "" && !known {
+		q.fail("mediaType", "%q is none", media)
+	}
+	if q.err != nil {
+		return nil, q.err
+	}
 	type entry struct {
 		ID   string `json:"procid"`
 		Name string `json:"name"`
 	}
-	var out []entry
+	out := []entry{}
 	for _, p := range procedures() {
-		out = append(out, entry{p.id, p.name})
+		if media == "" || p.kind == kind {
+			out = append(out, entry{p.id, p.name})
+		}
 	}
 	return jsonAnswer(http.StatusOK, codeOK, struct {
 		status

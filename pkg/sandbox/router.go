@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"net/url"
+	"slices"
 	"sort"
 	"strings"
 )
@@ -29,6 +30,7 @@ func (g *gateway) operations() []operation {
 		{id: "revokeCertificate", method: "POST", pattern: "/certificates/revoke", write: g.revokeCertificate},
 		{id: "reinstateCertificate", method: "POST", pattern: "/certificates/reinstate", write: g.reinstateCertificate},
 		{id: "issueCertificatePkcs10", method: "POST", pattern: "/certificates/pkcs10", write: g.issueCertificatePkcs10},
+		{id: "issueCertificatePkcs10", method: "POST", pattern: "/certificates/pkcs10/{handler}", write: g.issueCertificatePkcs10},
 		{id: "issueCertificatePkcs10ToPkcs12", method: "POST", pattern: "/certificates/pkcs10-to-pkcs12", write: g.issueCertificatePkcs10ToPkcs12},
 		{id: "issueCertificatePkcs10ToAttrCert", method: "POST", pattern: "/certificates/{certid}/pkcs10-to-attr-cert", write: g.issueCertificatePkcs10ToAttrCert},
 		{id: "secureKeyInjectionPackage", method: "POST", pattern: "/certificates/skip", write: g.secureKeyInjectionPackage},
@@ -60,8 +62,8 @@ func OperationIDs() []string {
 	for _, op := range (&gateway{}).operations() {
 		out = append(out, op.id)
 	}
-	sort.Strings(out)
-	return out
+	slices.Sort(out)
+	return slices.Compact(out) // one has two paths
 }
 
 // router finds the operation for a request.
