@@ -119,6 +119,10 @@ const (
 // send repeats once as long as the rules allow.
 func (c *Client) send(ctx context.Context, r Request) (*Answer, error) {
 	var waited time.Duration
+	end := ctx // when nothing is sent again any more
+	if d, ok := ctx.Value(drainKey{}).(context.Context); ok {
+		end = d
+	}
 	for try := 1; ; try++ {
 		a, err := c.once(ctx, r)
 		if err == nil {
@@ -133,15 +137,24 @@ func (c *Client) send(ctx context.Context, r Request) (*Answer, error) {
 		if d < 0 {
 			return nil, err
 		}
-		if ctx.Err() != nil {
-			return nil, ended(ctx, e)
+		if end.Err() != nil {
+			return nil, ended(end, e)
 		}
 		c.cfg.Notice(fmt.Sprintf("%s: %s; trying again in %s", r.Operation, why, d.Round(10*time.Millisecond)))
-		if c.wait(ctx, d) != nil {
-			return nil, ended(ctx, e)
+		if c.wait(end, d) != nil {
+			return nil, ended(end, e)
 		}
 		waited += d
 	}
+}
+
+type drainKey struct{}
+
+// Drain is a context for a write that is under way when ctx ends: its answer is
+// waited for all the same, and after one that says that nothing was carried
+// out (-40) it is not sent again.
+func Drain(ctx context.Context) context.Context {
+	return context.WithValue(context.WithoutCancel(ctx), drainKey{}, ctx)
 }
 
 // ended is the error of a call that would be sent again if ctx had not ended.

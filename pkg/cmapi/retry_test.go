@@ -193,3 +193,32 @@ func TestWaitEnds(t *testing.T) {
 		}
 	}
 }
+
+// TestDrain: the answer to what was sent is waited for although the context
+// has ended; after -40 nothing is sent again, for then nothing is under way.
+func TestDrain(t *testing.T) {
+	signal := exit.New(exit.Hangup, "", "hangup")
+	for _, c := range []struct {
+		name  string
+		turns []http.HandlerFunc // the second ends the context
+		code  exit.Code
+		sends int
+	}{
+		{"done", []http.HandlerFunc{sign, done}, exit.OK, 2},
+		{"busy", []http.HandlerFunc{sign, busy, done}, exit.Hangup, 2},
+		{"lost", []http.HandlerFunc{sign, cut}, exit.Unavailable, 2},
+	} {
+		ctx, cancel := context.WithCancelCause(t.Context())
+		turns := append([]http.HandlerFunc(nil), c.turns...)
+		turns[1] = func(w http.ResponseWriter, r *http.Request) {
+			cancel(signal)
+			c.turns[1](w, r)
+		}
+		b := newBench(t, setup{}, inTurn(turns...))
+		err := b.client.Certificates.Reinstate(Drain(ctx), []string{"1"})
+		var e *Error
+		if errors.As(err, &e); exit.Of(err) != c.code || len(b.requests()) != c.sends || e != nil && e.Lost != (c.name == "lost") {
+			t.Errorf("%s: exit %d, %d sends: %+v", c.name, exit.Of(err), len(b.requests()), err)
+		}
+	}
+}
