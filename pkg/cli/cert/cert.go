@@ -1,5 +1,5 @@
 // Package cert is `cmctl cert`: search, show and download certificates, issue,
-// revoke, hold and reinstate them. One file a verb.
+// import, revoke, hold and reinstate them. One file a verb.
 package cert
 
 import (
@@ -12,13 +12,13 @@ import (
 func NewCmd(f *cmdutil.Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:     "cert",
-		Short:   "Search, show, download, issue, revoke, hold and reinstate certificates",
+		Short:   "Search, show, download, issue, import, revoke, hold, reinstate certificates",
 		GroupID: cmdutil.GroupWork,
 	}
 	cmd.AddCommand(
 		newSearchCmd(f), newShowCmd(f), newDownloadCmd(f),
 		newIssueCmd(f), newIssueP12Cmd(f), newIssueAttrCmd(f), newIssueSKIPCmd(f),
-		newRevokeCmd(f), newHoldCmd(f), newReinstateCmd(f),
+		newImportCmd(f), newRevokeCmd(f), newHoldCmd(f), newReinstateCmd(f), newIssuersCmd(f),
 	)
 	return cmd
 }

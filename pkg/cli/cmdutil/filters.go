@@ -34,9 +34,23 @@ type timeFlag struct {
 
 // AddFilterFlags adds the filters to a command.
 func AddFilterFlags(cmd *cobra.Command) *FilterFlags {
+	return addFilterFlags(cmd, cmapi.FilterParameters())
+}
+
+// AddIssuerFilterFlags adds those that listIssuers has.
+func AddIssuerFilterFlags(cmd *cobra.Command) *FilterFlags {
+	return addFilterFlags(cmd, cmapi.IssuerParameters())
+}
+
+func addFilterFlags(cmd *cobra.Command, known []string) *FilterFlags {
 	ff := &FilterFlags{}
 	f, fs := &ff.f, cmd.Flags()
-	text := func(p *string, name, usage, api string) { fs.StringVar(p, name, "", usage+" (API: "+api+")") }
+	has := func(api string) bool { return slices.Contains(known, api) }
+	text := func(p *string, name, usage, api string) {
+		if has(api) {
+			fs.StringVar(p, name, "", usage+" (API: "+api+")")
+		}
+	}
 	text(&f.SubjectCommonName, "cn", "subject common name", "subjectCommonName")
 	text(&f.SubjectGivenName, "given-name", "subject given name", "subjectGivenName")
 	text(&f.SubjectSurName, "surname", "subject surname", "subjectSurName")
@@ -53,12 +67,18 @@ func AddFilterFlags(cmd *cobra.Command) *FilterFlags {
 		n := string(rune('1' + i))
 		text(p, "field"+n, "extended search field "+n, "field"+n)
 	}
-	fs.StringSliceVar(&ff.types, "type", nil, "subject `types` EE, CA or EE,CA; end entities only by default (API: subjectType)")
-	_ = cmd.RegisterFlagCompletionFunc("type", cobra.FixedCompletions([]string{"EE", "CA", "EE,CA"}, cobra.ShellCompDirectiveNoFileComp))
+	if has("subjectType") {
+		fs.StringSliceVar(&ff.types, "type", nil, "subject `types` EE, CA or EE,CA; end entities only by default (API: subjectType)")
+		_ = cmd.RegisterFlagCompletionFunc("type", cobra.FixedCompletions([]string{"EE", "CA", "EE,CA"}, cobra.ShellCompDirectiveNoFileComp))
+	}
 	fs.StringSliceVar(&ff.reasons, "reason", nil, "revoked for one of these `reasons`, words or numbers, joined by commas {"+strings.Join(ReasonWords(pki.SearchReasons()), "|")+"} (API: revocationReason)")
 	_ = cmd.RegisterFlagCompletionFunc("reason", cobra.FixedCompletions(ReasonWords(pki.SearchReasons()), cobra.ShellCompDirectiveNoFileComp))
 
-	flag := func(p *bool, name, usage, api string) { fs.BoolVar(p, name, false, usage+" (API: "+api+")") }
+	flag := func(p *bool, name, usage, api string) {
+		if has(api) {
+			fs.BoolVar(p, name, false, usage+" (API: "+api+")")
+		}
+	}
 	flag(&f.IsNotRevoked, "not-revoked", "leave revoked certificates out", "isNotRevoked")
 	flag(&f.PublicationAllowed, "published", "only those that may be published", "publicationAllowed")
 	flag(&f.IsNotYetValid, "not-yet-valid", "only those whose validity starts in the future", "isNotYetValid")

@@ -1,0 +1,218 @@
+package cert
+
+import (
+	"context"
+	"fmt"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
+	"github.com/cmctl/cmctl/pkg/exit"
+	"github.com/cmctl/cmctl/pkg/ops"
+	"github.com/cmctl/cmctl/pkg/output"
+	"github.com/cmctl/cmctl/pkg/pki"
+)
+
+// importRecord is the outcome of one certificate to import.
+type importRecord struct {
+	ops.Result
+	Serial  pki.Serial
+	Subject string
+}
+
+// importNoun prints what became of each. The tsv columns and their order are
+// contract: append only.
+var importNoun = output.Noun[importRecord]{
+	Name: "import",
+	ID: func(r importRecord) string {
+		if r.Outcome == ops.Done || r.Outcome == ops.Already {
+			return r.CertID
+		}
+		return ""
+	},
+	JSON: func(r importRecord) any {
+		return struct {
+			CertID  string      `json:"certid,omitempty"`
+			Outcome ops.Outcome `json:"outcome"`
+			Serial  pki.Serial  `json:"certificateserialnumber"`
+			Subject string      `json:"subject"`
+			Line    int         `json:"line,omitempty"`
+			Input   string      `json:"input"`
+			Error   *ops.Reason `json:"error,omitempty"`
+		}{r.CertID, r.Outcome, r.Serial, r.Subject, r.Line, r.Input, ops.ReasonOf(r.Err)}
+	},
+	Fields: append(append(
+		[]output.Field[importRecord]{{Name: "certid", Value: func(r importRecord) string { return r.CertID }}},
+		cmdutil.OutcomeFields(func(r importRecord) ops.Result { return r.Result })...),
+		output.Field[importRecord]{Name: "serial", Value: func(r importRecord) string { return r.Serial.String() }},
+		output.Field[importRecord]{Name: "subject", Value: func(r importRecord) string { return r.Subject }, Flex: true},
+	),
+}
+
+type importOptions struct {
+	f *cmdutil.Factory
+
+	files             []string
+	from              string
+	reason, revokedAt string
+	procedure         string
+	limits            cmdutil.Limits
+}
+
+func newImportCmd(f *cmdutil.Factory) *cobra.Command {
+	o := &importOptions{f: f}
+	cmd := &cobra.Command{
+		Use:   "import {<file>... | --from <list>}",
+		Short: "Take in certificates of another PKI",
+		Long: `Take in X.509 certificates that another PKI issued, so that CM knows them. Files
+hold PEM, DER or PKCS#7, one certificate or many; of a folder, the files ending
+in .pem, .crt, .cer, .der, .p7b and .p7c are read. The token procedure must
+belong to the CA that issued them.
+
+--reason and --revoked-at take all of them in as revoked. With --from, a CSV
+list says it for each: columns file, reason and time, reason and time empty for
+one that is not revoked; files are relative to the list's folder.
+
+Up to 100 (--batch) go into one signed request, fewer when the gateway says that
+it takes fewer. What is there is found by serial number and issuer before an
+item is called done; one that was there before is "already", which is success:
+after a crash, run the same command again. It asks before it writes.`,
+		Example: `  cmctl cert import partner.pem --procedure "Import Procedure"
+  cmctl cert import bundle.p7b certs/ --yes --max 500
+  cmctl cert import old.pem --reason cessationOfOperation --revoked-at 2026-01-31
+  cmctl cert import --from import.csv --yes --expect 40`,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.files = args
+			return runImport(cmd.Context(), o)
+		},
+	}
+	fs := cmd.Flags()
+	fs.StringVar(&o.from, "from", "", "read files, reasons and times from a CSV `list`, - for standard input")
+	cmdutil.EnumFlag(cmd, &o.reason, "reason", "take them in as revoked for this reason, a word or its number (API: reason)", cmdutil.ReasonWords(pki.RevokeReasons()), reasonText)
+	fs.StringVar(&o.revokedAt, "revoked-at", "", "the `time` of that revocation, such as 2026-01-31 or -30d (API: revocationtime)")
+	fs.StringVar(&o.procedure, "procedure", "", "token procedure, `name or id`; the gateway's default when absent (API: procname)")
+	cmdutil.CompleteProcedureFlag(cmd, f, "procedure")
+	cmdutil.AddLimitFlags(cmd, &o.limits)
+	cmdutil.AddBatchFlag(cmd)
+	return cmdutil.Columns(cmdutil.Operations(cmd, "importPKIX509"), importNoun.Columns())
+}
+
+// reasonText checks a reason and keeps it as text: none is not unspecified.
+func reasonText(s string) (string, error) {
+	r, err := pki.ParseRevokeReason(s)
+	return r.String(), err
+}
+
+func runImport(ctx context.Context, o *importOptions) error {
+	f := o.f
+	opt, err := f.OutputOptions()
+	if err != nil {
+		return err
+	}
+	items, err := o.read()
+	if err != nil {
+		return err
+	}
+	settings, err := f.Settings()
+	if err != nil {
+		return err
+	}
+	if err := o.limits.Check(f, len(items)); err != nil {
+		return err
+	}
+	if err := cmdutil.AskFirst(f); err != nil {
+		return err
+	}
+	client, err := f.Client(ctx)
+	if err != nil {
+		return err
+	}
+	describe := "import by the gateway's default procedure"
+	procedure := ""
+	if o.procedure != "" {
+		p, err := cmdutil.FindProcedure(ctx, client, o.procedure)
+		if err != nil {
+			return err
+		}
+		procedure, describe = p.Name, fmt.Sprintf("import by procedure %q", p.Name)
+	}
+	signer, err := f.Signer(ctx)
+	if err != nil {
+		return err
+	}
+	err = cmdutil.Confirm(ctx, f, cmdutil.Write{
+		Describe: describe, Noun: "certificate", Count: len(items), Items: importLines(items),
+		Signatures: (len(items) + settings.Batch - 1) / settings.Batch,
+	})
+	if err != nil {
+		return err
+	}
+	runner := &ops.Runner{Client: client, Signer: signer, Batch: settings.Batch, Notice: func(s string) { f.Notice("%s", s) }}
+	results := make([]ops.Result, len(items))
+	_, stop := cmdutil.Report(opt, importNoun, len(items), "cmctl cert search", func(done func(int, importRecord)) error {
+		return runner.Import(ctx, procedure, items, func(i int, r ops.Result) {
+			results[i] = r
+			c := items[i].Certificate
+			done(i, importRecord{r, pki.SerialOf(c.SerialNumber), pki.DN(c.RawSubject)})
+		})
+	})
+	return cmdutil.Ending{
+		Verb: "import", Name: func(i int) string { return place(results[i].Item) },
+		Again: "run the same command again: what is there already is success",
+	}.Err(f, results, stop)
+}
+
+// read reads what is to be imported, without a call to the gateway.
+func (o *importOptions) read() ([]ops.ImportItem, error) {
+	const how = "name files and folders as arguments, or a CSV list with --from"
+	l := &importList{f: o.f}
+	switch {
+	case o.from != "" && len(o.files) > 0:
+		return nil, exit.Usagef(how, "both files and --from are given")
+	case o.from == "" && len(o.files) == 0:
+		return nil, exit.Usagef(how, "no file is named")
+	case o.from != "" && (o.reason != "" || o.revokedAt != ""):
+		return nil, exit.Usagef("the list has columns for them", "--reason and --revoked-at are for files, not for --from")
+	case o.from != "":
+		data, err := o.f.ReadInput(o.from, maxBundle)
+		if err != nil {
+			return nil, err
+		}
+		if err := l.readCSV(o.from, data, o.f.Now()); err != nil {
+			return nil, err
+		}
+	default:
+		w, err := readWish(o.reason, o.revokedAt, o.f.Now())
+		if err != nil {
+			return nil, exit.Usagef(exit.HintOf(err), "--reason, --revoked-at: %w", err)
+		}
+		for _, file := range o.files {
+			if err := l.addPath(file, cmdutil.InputName(file), 0, w); err != nil {
+				return nil, err
+			}
+		}
+	}
+	if l.repeats > 0 {
+		o.f.Notice("%s left out: the same certificates are named before", cmdutil.Plural(l.repeats, "repeat"))
+	}
+	return l.items, nil
+}
+
+// importLines show the items in the question; nil when there are many.
+func importLines(items []ops.ImportItem) []string {
+	if len(items) > cmdutil.ShownItems {
+		return nil
+	}
+	lines := make([]string, len(items))
+	for i, it := range items {
+		c := it.Certificate
+		state := "not revoked"
+		if it.Revoked {
+			state = fmt.Sprintf("revoked for %s at %s", it.Reason, pki.FormatTime(it.RevokedAt))
+		}
+		lines[i] = output.Escape(fmt.Sprintf("%s  %s, %s", place(it.Item), pki.DN(c.RawSubject), state)) + "\n    " +
+			output.Escape(fmt.Sprintf("serial %s, valid %s to %s", pki.SerialOf(c.SerialNumber), cmdutil.DateText(c.NotBefore), cmdutil.DateText(c.NotAfter))) + "\n    " +
+			output.Escape("issued by "+pki.DN(c.RawIssuer))
+	}
+	return lines
+}

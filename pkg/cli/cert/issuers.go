@@ -1,0 +1,102 @@
+package cert
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
+	"github.com/cmctl/cmctl/pkg/cmapi"
+	"github.com/cmctl/cmctl/pkg/exit"
+	"github.com/cmctl/cmctl/pkg/output"
+	"github.com/cmctl/cmctl/pkg/search"
+)
+
+// issuerNoun prints issuing CAs. The tsv columns and their order are contract:
+// append only.
+var issuerNoun = output.Noun[cmapi.Issuer]{
+	Name: "issuer",
+	ID:   func(i cmapi.Issuer) string { return i.DN },
+	Fields: []output.Field[cmapi.Issuer]{
+		{Name: "dn", Value: func(i cmapi.Issuer) string { return i.DN }, Flex: true},
+		{Name: "cn", Value: func(i cmapi.Issuer) string { return attributeOf(i, "cn") }, Where: output.NotInTable},
+		{Name: "o", Value: func(i cmapi.Issuer) string { return attributeOf(i, "o") }, Where: output.NotInTable},
+		{Name: "c", Value: func(i cmapi.Issuer) string { return attributeOf(i, "c") }, Where: output.NotInTable},
+	},
+}
+
+// attributeOf is the value of one attribute, several joined by commas.
+func attributeOf(i cmapi.Issuer, name string) string {
+	var values []string
+	for _, a := range i.Subject {
+		if strings.EqualFold(a.Name, name) {
+			values = append(values, a.Value)
+		}
+	}
+	return strings.Join(values, ",")
+}
+
+type issuersOptions struct {
+	f *cmdutil.Factory
+
+	filter *cmdutil.FilterFlags
+	limit  int
+}
+
+func newIssuersCmd(f *cmdutil.Factory) *cobra.Command {
+	o := &issuersOptions{f: f}
+	cmd := &cobra.Command{
+		Use:   "issuers [flags]",
+		Short: "List the names of the issuing CAs",
+		Long: `List the names of the issuing CAs, narrowed by filters on their certificates.
+The API calls this operation deprecated; it still works. Each name is printed
+once. "cmctl cert search --type CA" lists the CA certificates themselves.
+
+A name as printed is what --issuer of "cmctl cert search" takes.`,
+		Example: `  cmctl cert issuers
+  cmctl cert issuers --expires-within 365d -o json`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			if o.limit < 0 || cmd.Flags().Changed("limit") && o.limit == 0 {
+				return exit.Usagef("", "--limit %d: expected 1 or more", o.limit)
+			}
+			return runIssuers(cmd.Context(), o)
+		},
+	}
+	o.filter = cmdutil.AddIssuerFilterFlags(cmd)
+	cmd.Flags().IntVar(&o.limit, "limit", 0, "stop after `N` names")
+	return cmdutil.Columns(cmdutil.Operations(cmd, "listIssuers"), issuerNoun.Columns())
+}
+
+func runIssuers(ctx context.Context, o *issuersOptions) error {
+	filter, err := o.filter.Filter(o.f.Now())
+	if err != nil {
+		return err
+	}
+	opt, err := o.f.OutputOptions()
+	if err != nil {
+		return err
+	}
+	client, err := o.f.Client(ctx)
+	if err != nil {
+		return err
+	}
+	list, err := search.Issuers(ctx, client.Certificates, filter, o.limit)
+	var incomplete *search.IncompleteError
+	if err != nil && !errors.As(err, &incomplete) {
+		return err
+	}
+	w := output.NewWriter(issuerNoun, opt)
+	if werr := w.Write(list...); werr != nil {
+		return werr
+	}
+	if werr := w.Close(); werr != nil {
+		return werr
+	}
+	if err == nil && len(list) == 0 {
+		o.f.Notice("no issuer matches")
+	}
+	return err
+}
