@@ -180,7 +180,7 @@ func errorObject(err error) errorJSON {
 	case errors.As(err, &call) && (call.HTTP != 0 || call.Code != 0):
 		out.Gateway = &gatewayObject{call.Code, call.Message, call.HTTP}
 	case errors.As(err, &item):
-		out.Gateway = &gatewayObject{item.Code, item.Message, 0}
+		out.Gateway = &gatewayObject{item.Code, item.Message, item.HTTP}
 	}
 	return out
 }

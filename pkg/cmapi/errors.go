@@ -85,6 +85,7 @@ type ItemError struct {
 	Message       string
 	ServerMessage string
 	Limit         int // largest allowed length of importdata; 0 when absent
+	HTTP          int // status of the answer that named it; 0 when none did
 }
 
 // Error tells the code, its meaning and the gateway's own words.

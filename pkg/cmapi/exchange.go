@@ -128,6 +128,11 @@ func (c *Client) judge(r Request, a *Answer, after time.Duration) (*Answer, erro
 		return a, nil
 	}
 	env, err := readEnvelope(a.Body)
+	if env != nil {
+		for i := range env.items {
+			env.items[i].HTTP = a.HTTP
+		}
+	}
 	switch {
 	case err != nil && refusesOfficer(a.HTTP):
 		return nil, &Error{Operation: r.Operation, Fault: FaultRefused, HTTP: a.HTTP}

@@ -310,7 +310,7 @@ func (w *StateChange) judge(it Item, s state, named *cmapi.ItemError, sentAt tim
 	}
 	if barred := w.barred(s.cert); barred != nil {
 		if named != nil && named.Code == barred.Code {
-			barred.ServerMessage = named.Message // our own words tell reason and time
+			barred.ServerMessage, barred.HTTP = named.Message, named.HTTP // our own words tell reason and time
 		}
 		barred.CertID = it.CertID
 		return Result{it, Failed, barred}, true

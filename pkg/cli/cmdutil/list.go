@@ -126,7 +126,8 @@ func (p *problems) err(hint string) error {
 }
 
 var (
-	digits  = regexp.MustCompile(`^[0-9]+$`)
+	// A number with a leading zero is no certid: serials are cut from hex so.
+	digits  = regexp.MustCompile(`^(0|[1-9][0-9]*)$`)
 	bareHex = regexp.MustCompile(`^[0-9A-Fa-f]+$`)
 )
 

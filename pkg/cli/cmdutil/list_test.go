@@ -67,7 +67,7 @@ func TestParseList(t *testing.T) {
 		{"byte order mark and CRLF and CSV", "\xef\xbb\xbfcertid\r\n10003\r\n", "", []Entry{id(2, "10003")}},
 		{"comments, blank lines, blanks", "# leaked\n\n  10003 \t\n\t\n10004 # Anna's\n10005\t# Bo's\n#10006\n", "", []Entry{id(3, "10003"), id(5, "10004"), id(6, "10005")}},
 		{"repeats stay: they are counted later", "7\n7\n", "", []Entry{id(1, "7"), id(2, "7")}},
-		{"leading zeros of a certid stay", "007\n", "", []Entry{id(1, "007")}},
+		{"a leading zero is that of a serial", "007\n", AsSerial, []Entry{serial(1, "007", "007")}},
 		{"serials with 0x", "0x12AB\n0X00ff\n", "", []Entry{serial(1, "0x12AB", "12ab"), serial(2, "0X00ff", "00ff")}},
 		{"serials all digits with 0x", "0x1234\n", "", []Entry{serial(1, "0x1234", "1234")}},
 		{"serials in decimal", "dec:4779\n", "", []Entry{serial(1, "dec:4779", "12ab")}},
