@@ -39,9 +39,14 @@ type exchange struct {
 // neither the client nor the sandbox wrote.
 type Contract struct {
 	doc     *openapi3.T
+	overlay *openapi3.T
 	mu      sync.Mutex
-	routers map[string]routers.Router
+	routers map[string]served
 }
+
+// served finds operations below one base path: those of the OpenAPI file, and
+// what the overlay adds to some of them.
+type served struct{ base, overlay routers.Router }
 
 // Root is the folder of the module.
 func Root() string {
@@ -49,16 +54,20 @@ func Root() string {
 	return filepath.Dir(filepath.Dir(filepath.Dir(file)))
 }
 
-// LoadContract reads the OpenAPI file.
+// LoadContract reads the OpenAPI file and the overlay.
 func LoadContract() (*Contract, error) {
-	doc, err := openapi3.NewLoader().LoadFromFile(filepath.Join(Root(), "testdata", "api", "cm-rest-api.yaml"))
-	if err != nil {
-		return nil, err
+	c := &Contract{routers: map[string]served{}}
+	for name, into := range map[string]**openapi3.T{"cm-rest-api.yaml": &c.doc, "overlay.yaml": &c.overlay} {
+		doc, err := openapi3.NewLoader().LoadFromFile(filepath.Join(Root(), "testdata", "api", name))
+		if err != nil {
+			return nil, err
+		}
+		*into = doc
 	}
 	for _, media := range []string{"application/pkcs10", "application/pkix-cert", "application/pkcs7-mime", "application/pem-certificate-chain", "application/x-pkcs12"} {
 		openapi3filter.RegisterBodyDecoder(media, openapi3filter.FileBodyDecoder)
 	}
-	return &Contract{doc: doc, routers: map[string]routers.Router{}}, nil
+	return c, nil
 }
 
 // OperationIDs lists the operations of the file.
@@ -72,20 +81,25 @@ func (c *Contract) OperationIDs() []string {
 	return ids
 }
 
-// router makes, once for each base path, what finds an operation of the file.
-func (c *Contract) router(base string) (routers.Router, error) {
+// served makes, once for each base path, what finds operations.
+func (c *Contract) served(base string) (served, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if r := c.routers[base]; r != nil {
-		return r, nil
+	if s, ok := c.routers[base]; ok {
+		return s, nil
 	}
-	doc := *c.doc
-	doc.Servers = openapi3.Servers{{URL: base}}
-	r, err := gorillamux.NewRouter(&doc)
-	if err == nil {
-		c.routers[base] = r
+	var s served
+	for from, into := range map[*openapi3.T]*routers.Router{c.doc: &s.base, c.overlay: &s.overlay} {
+		doc := *from
+		doc.Servers = openapi3.Servers{{URL: base}}
+		r, err := gorillamux.NewRouter(&doc)
+		if err != nil {
+			return s, err
+		}
+		*into = r
 	}
-	return r, err
+	c.routers[base] = s
+	return s, nil
 }
 
 // Middleware checks every request of cmctl and every answer of the sandbox
@@ -117,13 +131,16 @@ func (c *Contract) Middleware(base string) func(http.Handler) http.Handler {
 }
 
 func (c *Contract) check(r *http.Request, base string, body []byte, answer *tee, note exchange) error {
-	router, err := c.router(base)
+	s, err := c.served(base)
 	if err != nil {
 		return err
 	}
 	req := r.Clone(context.Background())
+	if err := c.takeOverlay(s, base, req); err != nil {
+		return fmt.Errorf("request %s %s: %w", r.Method, r.URL, err)
+	}
 	req.Body = io.NopCloser(bytes.NewReader(body))
-	route, params, err := router.FindRoute(req)
+	route, params, err := s.base.FindRoute(req)
 	if err != nil {
 		return fmt.Errorf("request %s %s: %w", r.Method, r.URL, err)
 	}
@@ -148,6 +165,43 @@ func (c *Contract) check(r *http.Request, base string, body []byte, answer *tee,
 		return fmt.Errorf("answer %d to %s %s: %w", answer.status, r.Method, r.URL, err)
 	}
 	return nil
+}
+
+// takeOverlay checks what the overlay names in a request and takes it out, so
+// that the rest can be held against the OpenAPI file, which does not know it.
+func (c *Contract) takeOverlay(s served, base string, r *http.Request) error {
+	route, params, err := s.overlay.FindRoute(r)
+	if err != nil {
+		return nil // it names nothing in here
+	}
+	in := &openapi3filter.RequestValidationInput{Request: r, PathParams: params, Route: route,
+		Options: &openapi3filter.Options{AuthenticationFunc: openapi3filter.NoopAuthenticationFunc, ExcludeRequestBody: true}}
+	if err := openapi3filter.ValidateRequest(r.Context(), in); err != nil {
+		return err
+	}
+	query := r.URL.Query()
+	for _, p := range route.Operation.Parameters {
+		if p.Value.In == openapi3.ParameterInQuery && query.Has(p.Value.Name) {
+			query.Del(p.Value.Name)
+			r.URL.RawQuery = query.Encode()
+		}
+	}
+	if c.doc.Paths.Value(route.Path) == nil {
+		// A path that the file does not have: go by that of the operation.
+		r.URL.Path, r.URL.RawPath = base+c.pathOf(route.Operation.OperationID), ""
+	}
+	return nil
+}
+
+func (c *Contract) pathOf(operationID string) string {
+	for path, item := range c.doc.Paths.Map() {
+		for _, op := range item.Operations() {
+			if op.OperationID == operationID {
+				return path
+			}
+		}
+	}
+	return ""
 }
 
 // declared refuses query parameters that the file does not have: the validator
