@@ -25,7 +25,7 @@ func TestOneHandshake(t *testing.T) {
 		most    int64 // at once
 	}{
 		{"HTTP/1.1", false, 0, 1},
-		{"HTTP/2.0", true, 100, maxCalls},
+		{"HTTP/2.0", true, 40, maxCalls},
 		{"HTTP/2.0", true, 10, maxCalls},
 	} {
 		t.Run(fmt.Sprintf("%s, %d streams", c.name, c.streams), func(t *testing.T) {

@@ -122,7 +122,7 @@ func (r *Runner) exchange(ctx context.Context, req cmapi.Request) (sentAt time.T
 	if ctx.Err() != nil {
 		return time.Time{}, nil, context.Cause(ctx)
 	}
-	drain := context.WithoutCancel(ctx)
+	drain := cmapi.Drain(ctx)
 	sentAt = time.Now()
 	p, a, err := r.Client.Prepare(drain, req)
 	if err != nil {
@@ -172,6 +172,9 @@ func stopping(err error) error {
 	}
 	if len(call.Items) > 0 || call.Lost {
 		return nil
+	}
+	if call.Fault == cmapi.FaultEnded {
+		return call.Err // nothing of this request is under way
 	}
 	switch call.ExitCode() {
 	case exit.Refused, exit.Unavailable, exit.Identity, exit.Key:

@@ -488,6 +488,15 @@ func TestInterrupted(t *testing.T) {
 				return nil
 			}
 		}, map[string]string{"1": "done", "2": "done", "3": "skipped", "4": "skipped"}, 2},
+		{"while the gateway is busy", func(cancel func(), g *gateway, _ *signer, _ *Runner) {
+			g.fault = func(n int, _, after bool) http.HandlerFunc {
+				if n == 2 && !after {
+					cancel()
+					return fail(-40)
+				}
+				return nil
+			}
+		}, map[string]string{"1": "skipped", "2": "skipped", "3": "skipped", "4": "skipped"}, 2},
 		{"while it is read back", func(cancel func(), g *gateway, _ *signer, _ *Runner) {
 			g.read = func(int) http.HandlerFunc { cancel(); return nil }
 		}, map[string]string{"1": "done", "2": "done", "3": "skipped", "4": "skipped"}, 2},
