@@ -101,12 +101,19 @@ func TestTraceMasks(t *testing.T) {
 // TestTraceMasksLocation: the place of a redirect is shown, a token in it not.
 func TestTraceMasksLocation(t *testing.T) {
 	var trace strings.Builder
+	status := 302
 	b := newBench(t, setup{client: func(c *Config) { c.Trace = &trace }}, func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Location", "https://login.example/start?token=CANARY")
-		w.WriteHeader(302)
+		w.WriteHeader(status)
 	})
 	err := details(b.client)
 	if out := trace.String() + err.Error(); strings.Contains(out, "CANARY") || !strings.Contains(out, "https://login.example/start") {
+		t.Error(out)
+	}
+	trace.Reset()
+	status = 200 // not followed, but shown
+	err = details(b.client)
+	if out := trace.String() + err.Error(); strings.Contains(out, "CANARY") || !strings.Contains(out, "Location: https://login.example/start") {
 		t.Error(out)
 	}
 }
