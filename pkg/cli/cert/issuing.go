@@ -216,20 +216,20 @@ func (o *issuing) issueAll(ctx context.Context, runner *ops.Runner, list []csr, 
 	for i := range list {
 		c := &list[i]
 		got, err := o.issue(ctx, runner, c, in)
-		if err == nil {
-			if len(list) > 1 {
-				got.record.Input = c.file
-			}
-			err = o.put(c, got, files[i], records, w, opt)
-		} else {
+		if err != nil {
 			err = o.keepUnusable(err)
-		}
-		if err == nil {
-			done++
+			failed = append(failed, exit.New(exit.Of(err), exit.HintOf(err), "%s: %w", c.label(), err))
+			if stops(exit.Of(err)) {
+				break
+			}
 			continue
 		}
-		failed = append(failed, exit.New(exit.Of(err), exit.HintOf(err), "%s: %w", c.label(), err))
-		if stops(exit.Of(err)) || errors.As(err, new(*notWrittenError)) {
+		done++
+		if len(list) > 1 {
+			got.record.Input = c.file
+		}
+		if err := o.put(c, got, files[i], records, w, opt); err != nil {
+			failed = append(failed, err)
 			break
 		}
 	}
@@ -241,15 +241,14 @@ func (o *issuing) issueAll(ctx context.Context, runner *ops.Runner, list []csr, 
 	return o.ending(failed, done, len(list))
 }
 
-// ending is how the verb ends. With a new key, asking again starts from the
-// request that is kept.
+// ending is how the verb ends.
 func (o *issuing) ending(failed []error, done, of int) error {
 	if len(failed) == 0 {
 		return nil
 	}
 	first, last := failed[0], failed[len(failed)-1]
 	switch {
-	case len(failed) == 1 && done == 0 || stops(exit.Of(last)):
+	case of == 1 || stops(exit.Of(last)):
 		return last
 	case done > 0:
 		return exit.New(exit.Partial, exit.HintOf(first), "%d of %d %ss issued: %w", done, of, o.noun, errors.Join(failed...))

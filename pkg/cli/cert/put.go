@@ -10,14 +10,6 @@ import (
 	"github.com/cmctl/cmctl/pkg/output"
 )
 
-// notWrittenError is an answer that could not be written where it was wanted.
-type notWrittenError struct{ err *exit.Error }
-
-func (e *notWrittenError) Error() string       { return e.err.Error() }
-func (e *notWrittenError) Unwrap() error       { return e.err.Err }
-func (e *notWrittenError) ExitCode() exit.Code { return exit.Failure }
-func (e *notWrittenError) Hint() string        { return e.err.Advice }
-
 // put writes one answer to its file or to standard output, and its record.
 func (o *issuing) put(c *csr, got *issued, file *cmdutil.OutFile, records bool, w *output.Writer[stored], opt output.Options) error {
 	data, rec := got.data, got.record
@@ -28,7 +20,10 @@ func (o *issuing) put(c *csr, got *issued, file *cmdutil.OutFile, records bool, 
 		fields := c.fields
 		fields.CertID, fields.Serial = rec.CertID, rec.Serial.String()
 		if err := o.target.commit(file, fields, data); err != nil {
-			return o.keep(rec.CertID, data, err)
+			// What was issued is there all the same: its record is not lost with the file.
+			path, err := o.keep(rec.CertID, data, err)
+			rec.File = path
+			return errors.Join(err, w.Write(rec))
 		}
 		rec.File, rec.PEM = file.Path, ""
 	}
@@ -40,23 +35,40 @@ func (o *issuing) put(c *csr, got *issued, file *cmdutil.OutFile, records bool, 
 	return err
 }
 
-// keep saves an answer that could not be written: it cannot be had again when
-// it holds keys.
-func (o *issuing) keep(certID string, data []byte, cause error) error {
-	what, name := o.noun, "issued"
+// what names what was issued, for messages.
+func (o *issuing) what(certID string) string {
+	if certID == "" {
+		return "the " + o.noun
+	}
+	return o.noun + " " + certID
+}
+
+// keep tells that an answer could not be written. One that holds keys cannot
+// be had again and goes to the state folder; path is where it is then.
+func (o *issuing) keep(certID string, data []byte, cause error) (path string, err error) {
+	if !o.target.form.holdsKeys() {
+		hint := "the record has it"
+		if certID != "" {
+			hint = "fetch it with `cmctl cert download " + certID + "`"
+		}
+		return "", exit.New(exit.Failure, hint, "%s was issued, but %w", o.what(certID), cause)
+	}
+	path, kept := o.f.Keep(keptName(certID, o.target.form), data)
+	if kept == nil {
+		return path, exit.New(exit.Failure, "move it to where it belongs", "%s was issued, but %w; it is kept in %s", o.what(certID), cause, path)
+	}
+	hint := "the key is lost: revoke what was issued"
 	if certID != "" {
-		what, name = o.noun+" "+certID, certID
-	}
-	path, err := o.f.Keep(name+"."+string(o.target.form), data)
-	if err == nil {
-		hint := "move it to where it belongs"
-		return &notWrittenError{exit.New(exit.Failure, hint, "%s was issued, but %w; it is kept in %s", what, cause, path)}
-	}
-	hint := "fetch it with `cmctl cert download " + certID + "`"
-	if o.target.form.holdsKeys() {
 		hint = "the key is lost: revoke it with `cmctl cert revoke " + certID + " --reason superseded`"
 	}
-	return &notWrittenError{exit.New(exit.Failure, hint, "%s was issued, but %w, and %w", what, cause, err)}
+	return "", exit.New(exit.Failure, hint, "%s was issued, but %w, and %w", o.what(certID), cause, kept)
+}
+
+func keptName(certID string, form form) string {
+	if certID == "" {
+		certID = "issued"
+	}
+	return certID + "." + string(form)
 }
 
 // keepUnusable saves an answer that is not what was asked for.
@@ -66,16 +78,9 @@ func (o *issuing) keepUnusable(err error) error {
 		return err
 	}
 	id := unusable.Got.CertID
-	name := id
-	if id == "" {
-		name = "issued"
-	}
-	path, kept := o.f.Keep(name+"."+string(o.target.form), unusable.Got.Bytes)
-	text := err.Error()
-	if id != "" {
-		text = fmt.Sprintf("%s %s: %s", o.noun, id, text)
-	}
-	hint := "if it is of no use, revoke the certificate and ask again"
+	text := fmt.Sprintf("%s: %s", o.what(id), err)
+	const hint = "if it is of no use, revoke what was issued and ask again"
+	path, kept := o.f.Keep(keptName(id, o.target.form), unusable.Got.Bytes)
 	if kept != nil {
 		return exit.New(exit.Failure, hint, "%s; %w", text, kept)
 	}
