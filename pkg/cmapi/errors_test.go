@@ -201,9 +201,12 @@ func TestConnectionRefused(t *testing.T) {
 	if len(b.waits) != 0 {
 		t.Errorf("a gateway that is not there was tried again: %v", b.waits)
 	}
-	c = b.connect(t, func(c *Config) { c.BaseURL = "https://no-such-host.invalid" })
+	c = b.connect(t, func(c *Config) { c.BaseURL = "https://" + strings.Repeat("x", 64) + ".example" }) // no name server is asked for such a label
 	err = reinstate(c)
 	same(t, "unknown host", met(t, err, 0), faults{"unreachable", 0, 7, false, 0})
+	if hint := exit.HintOf(err); !strings.Contains(hint, "host name") {
+		t.Errorf("hint %q", hint)
+	}
 }
 
 // TestRedirect: never for a write; for a read on the same host only.
