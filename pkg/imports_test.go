@@ -57,6 +57,7 @@ var outside = map[string][]string{
 	"software.sslmate.com/src/go-pkcs12": {"pkg/signer", "pkg/sandbox"},
 	"github.com/miekg/pkcs11":            {"pkg/signer"},
 	"github.com/youmark/pkcs8":           {"pkg/signer"},
+	"github.com/miekg/pkcs11":            {"pkg/signer/pkcs11"},
 	"github.com/getkin/kin-openapi":      {"pkg/clitest"},
 	"github.com/rogpeppe/go-internal":    {"pkg/clitest"},
 	"net/http":                           {"pkg/cmapi", "pkg/sandbox", "pkg/clitest", "bench"},

@@ -88,7 +88,7 @@ func TestOpenErrors(t *testing.T) {
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
-			id, err := signer.Open(context.Background(), signer.Ref{Cert: b.path(tt.cert), Key: b.path(tt.key)}, password(tt.password))
+			id, err := signer.Open(context.Background(), signer.Ref{Cert: b.path(tt.cert), Key: b.path(tt.key)}, password(tt.password), nil)
 			if id != nil {
 				t.Errorf("opened %+v", describe(id))
 			}
@@ -97,7 +97,7 @@ func TestOpenErrors(t *testing.T) {
 		})
 	}
 	if os.Geteuid() != 0 { // root may read everything
-		_, err := signer.Open(context.Background(), signer.Ref{Cert: b.path("p256.pem"), Key: b.path("locked.key")}, signer.Secrets{})
+		_, err := signer.Open(context.Background(), signer.Ref{Cert: b.path("p256.pem"), Key: b.path("locked.key")}, signer.Secrets{}, nil)
 		checkErr(t, err, b.path("locked.key")+" cannot be read: permission denied", "")
 	}
 }
@@ -166,7 +166,7 @@ func TestRepack(t *testing.T) {
 				t.Error("a password was asked for")
 				return nil, nil
 			}}
-			_, err := signer.Open(context.Background(), signer.Ref{Cert: cert, Key: tt.file}, asked)
+			_, err := signer.Open(context.Background(), signer.Ref{Cert: cert, Key: tt.file}, asked, nil)
 			checkErr(t, err, tt.err, "repack it: "+tt.hint)
 
 			// The officer is asked for the passwords; here they are added.
@@ -180,7 +180,7 @@ func TestRepack(t *testing.T) {
 			if cert == "" {
 				b.run("grep -q ENCRYPTED " + key)
 			}
-			id, err := signer.Open(context.Background(), signer.Ref{Cert: cert, Key: key}, password(tt.password))
+			id, err := signer.Open(context.Background(), signer.Ref{Cert: cert, Key: key}, password(tt.password), nil)
 			if err != nil {
 				t.Fatal(err)
 			}

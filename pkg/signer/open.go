@@ -17,6 +17,7 @@ import (
 	"github.com/cmctl/cmctl/pkg/pki"
 	"github.com/cmctl/cmctl/pkg/signer/pemfile"
 	"github.com/cmctl/cmctl/pkg/signer/pkcs11"
+	"github.com/cmctl/cmctl/pkg/signer/pkcs11/uri"
 	"github.com/cmctl/cmctl/pkg/signer/pkcs12"
 )
 
@@ -29,16 +30,17 @@ const (
 
 // Open opens the key and finds its certificate. Every error is one of the
 // officer's key (exit.Key), except what Secrets.Ask returns, which is passed
-// on as it is.
-func Open(ctx context.Context, ref Ref, secrets Secrets) (*Identity, error) {
+// on as it is. tokens are those of the run, which pairs on one token share; nil
+// opens a token for this identity alone.
+func Open(ctx context.Context, ref Ref, secrets Secrets, tokens *pkcs11.Tokens) (*Identity, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
 	switch {
 	case ref.Cert == "" && ref.Key == "":
 		return nil, exit.New(exit.Key, "name them with --cert and --key, or in the context", "no officer certificate and key are named")
-	case pkcs11.IsURI(ref.Cert) || pkcs11.IsURI(ref.Key):
-		return nil, pkcs11.Open()
+	case uri.Is(ref.Cert) || uri.Is(ref.Key):
+		return openToken(ctx, ref, secrets, tokens)
 	case ref.Cert == "":
 		ref.Cert = ref.Key
 	case ref.Key == "":

@@ -41,14 +41,20 @@ type secret struct {
 // maxSecret bounds what is read of a secret's file.
 const maxSecret = 64 << 10
 
-// get finds the secret for the file called name. It is never empty.
+// get finds the password for the file called name.
 func (s Secrets) get(ctx context.Context, name string) (secret, error) {
+	return s.find(ctx, "password", name, "%s is encrypted")
+}
+
+// find finds the secret for a file or a token. It is never empty. kind is what
+// it is called, wanted why there has to be one.
+func (s Secrets) find(ctx context.Context, kind, name, wanted string) (secret, error) {
 	for _, src := range s.Sources {
 		switch {
 		case src.File != "":
 			value, err := firstLine(src.File)
 			if err != nil {
-				return secret{}, exit.New(exit.Key, "", "the password for %s was to come from %s (%s): %w", name, src.File, src.Origin, err)
+				return secret{}, exit.New(exit.Key, "", "the %s for %s was to come from %s (%s): %w", kind, name, src.File, src.Origin, err)
 			}
 			return secret{value, fmt.Sprintf("from %s (%s)", src.File, src.Origin)}, nil
 		case src.Value != "":
@@ -61,14 +67,14 @@ func (s Secrets) get(ctx context.Context, name string) (secret, error) {
 	}
 	hint := "give it with " + strings.Join(names, " or ")
 	if s.Ask == nil {
-		return secret{}, exit.New(exit.Key, hint, "%s is encrypted and no password was given", name)
+		return secret{}, exit.New(exit.Key, hint, wanted+" and no %s was given", name, kind)
 	}
-	value, err := s.Ask(ctx, "Password for "+name)
+	value, err := s.Ask(ctx, strings.ToUpper(kind[:1])+kind[1:]+" for "+name)
 	if err != nil {
 		return secret{}, err
 	}
 	if len(value) == 0 {
-		return secret{}, exit.New(exit.Key, hint, "%s is encrypted and the password given was empty; it was not tried", name)
+		return secret{}, exit.New(exit.Key, hint, wanted+" and the %s given was empty; it was not tried", name, kind)
 	}
 	return secret{value, "as typed"}, nil
 }

@@ -68,7 +68,7 @@ func TestSecrets(t *testing.T) {
 					return ask(ctx, prompt)
 				}
 			}
-			_, err := signer.Open(context.Background(), signer.Ref{Key: name}, tt.secrets)
+			_, err := signer.Open(context.Background(), signer.Ref{Key: name}, tt.secrets, nil)
 			if tt.err != "" {
 				checkErr(t, err, tt.err, tt.hint)
 			} else if err != nil {
@@ -80,12 +80,12 @@ func TestSecrets(t *testing.T) {
 		})
 	}
 	refuse := signer.Secrets{Ask: func(context.Context, string) ([]byte, error) { return nil, errDeclined }}
-	if _, err := signer.Open(context.Background(), signer.Ref{Key: name}, refuse); err != errDeclined { //nolint:errorlint // the very error is wanted
+	if _, err := signer.Open(context.Background(), signer.Ref{Key: name}, refuse, nil); err != errDeclined { //nolint:errorlint // the very error is wanted
 		t.Errorf("what Ask says became %v", err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel()
-	if _, err := signer.Open(ctx, signer.Ref{Key: name}, refuse); !errors.Is(err, context.Canceled) {
+	if _, err := signer.Open(ctx, signer.Ref{Key: name}, refuse, nil); !errors.Is(err, context.Canceled) {
 		t.Errorf("after cancel: %v", err)
 	}
 }

@@ -1,6 +1,6 @@
-// Package signer opens officer keys: one door, Open, for PEM and DER files
-// and PKCS#12 files (rooms pemfile and pkcs12), and for PKCS#11 URIs, which
-// this build recognises and refuses.
+// Package signer opens officer keys: one door, Open, for PEM and DER files,
+// PKCS#12 files and keys on tokens, named by PKCS#11 URIs (rooms pemfile,
+// pkcs12 and pkcs11).
 //
 // It decides which certificate belongs to the key, orders the chain, and asks
 // for a password only when a file wants one. A secret is tried once, on the
@@ -15,6 +15,7 @@ import (
 
 	"github.com/cmctl/cmctl/pkg/exit"
 	"github.com/cmctl/cmctl/pkg/pki"
+	"github.com/cmctl/cmctl/pkg/signer/pkcs11"
 )
 
 // Ref names a key and its certificate: files, or a PKCS#11 URI. A missing
@@ -30,6 +31,9 @@ type Identity struct {
 	Leaf     *x509.Certificate
 	Chain    []*x509.Certificate // above Leaf, its issuer first; may be empty
 	Warnings []string            // for the officer, once
+
+	token *pkcs11.Key // nil: the key is in a file
+	end   func()      // ends what was opened for this identity alone
 }
 
 // CheckTime is an error when the certificate is expired or not yet valid at
@@ -48,12 +52,20 @@ func (id *Identity) CheckTime(now time.Time) error {
 // TLSCertificate is the identity as crypto/tls takes it.
 func (id *Identity) TLSCertificate() tls.Certificate {
 	c := tls.Certificate{Certificate: [][]byte{id.Leaf.Raw}, PrivateKey: id.Key, Leaf: id.Leaf}
+	if id.token != nil {
+		c.SupportedSignatureAlgorithms = id.token.TLSSchemes()
+	}
 	for _, ca := range id.Chain {
 		c.Certificate = append(c.Certificate, ca.Raw)
 	}
 	return c
 }
 
-// Close gives up what the key holds: nothing for a file, the session of a
-// token.
-func (id *Identity) Close() error { return nil }
+// Close gives up what was opened for this identity alone; the tokens of a run
+// are closed by themselves.
+func (id *Identity) Close() error {
+	if id.end != nil {
+		id.end()
+	}
+	return nil
+}

@@ -146,7 +146,7 @@ func TestOpen(t *testing.T) {
 					return nil, errors.New("asked")
 				}}
 			}
-			id, err := signer.Open(context.Background(), signer.Ref{Cert: b.path(tt.cert), Key: b.path(tt.key)}, secrets)
+			id, err := signer.Open(context.Background(), signer.Ref{Cert: b.path(tt.cert), Key: b.path(tt.key)}, secrets, nil)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -163,7 +163,7 @@ func TestRenewedCertificate(t *testing.T) {
 	b.run("openssl req -new -key p256.key -subj /CN=renewed | openssl x509 -req -CA ca.pem -CAkey ca.key -set_serial 77 -days 20 -out renewed.pem")
 	for _, order := range []string{"p256.pem renewed.pem", "renewed.pem p256.pem"} {
 		b.run("cat " + order + " > c")
-		id, err := signer.Open(context.Background(), signer.Ref{Cert: b.path("c"), Key: b.path("p256.key")}, signer.Secrets{})
+		id, err := signer.Open(context.Background(), signer.Ref{Cert: b.path("c"), Key: b.path("p256.key")}, signer.Secrets{}, nil)
 		if err != nil || id.Leaf.Subject.CommonName != "renewed" {
 			t.Errorf("%s: %+v, %v", order, describe(id), err)
 		}
@@ -173,7 +173,7 @@ func TestRenewedCertificate(t *testing.T) {
 func TestTLSCertificate(t *testing.T) {
 	b := newBench(t, "p256")
 	b.run("cat p256.pem ca.pem > c")
-	id, err := signer.Open(context.Background(), signer.Ref{Cert: b.path("c"), Key: b.path("p256.key")}, signer.Secrets{})
+	id, err := signer.Open(context.Background(), signer.Ref{Cert: b.path("c"), Key: b.path("p256.key")}, signer.Secrets{}, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -241,7 +241,7 @@ func (f *Factory) officer(ctx context.Context, p config.Pair, use string) (*sign
 	if s := p.Secret; s != nil {
 		secrets.Sources = []signer.Source{{Origin: s.Origin.String(), File: s.File, Value: s.Value()}}
 	}
-	id, err := signer.Open(ctx, ref, secrets)
+	id, err := signer.Open(ctx, ref, secrets, nil)
 	if err != nil {
 		return nil, err
 	}

@@ -1,0 +1,123 @@
+//go:build cgo && !windows
+
+#include "sign.h"
+
+#include <dlfcn.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+// What of PKCS#11 v2.40 is needed here. A function list is a version, padded,
+// and then pointers in the standard's order.
+typedef unsigned long ck_ulong;
+typedef struct { ck_ulong mechanism; void *parameter; ck_ulong len; } ck_mechanism;
+typedef struct { ck_ulong hash, mgf, salt; } ck_pss;
+typedef ck_ulong (*ck_get_function_list)(void ***);
+typedef ck_ulong (*ck_login)(ck_ulong, ck_ulong, uint8_t *, ck_ulong);
+typedef ck_ulong (*ck_sign_init)(ck_ulong, ck_mechanism *, ck_ulong);
+typedef ck_ulong (*ck_sign)(ck_ulong, uint8_t *, ck_ulong, uint8_t *, ck_ulong *);
+
+enum { LOGIN = 19, SIGN_INIT = 43, SIGN = 44 };
+enum { CKU_CONTEXT_SPECIFIC = 2 };
+
+void *sign_open(const char *path) {
+	void *handle = dlopen(path, RTLD_LAZY | RTLD_NOLOAD);
+	if (handle == NULL) return NULL;
+	ck_get_function_list get = (ck_get_function_list)dlsym(handle, "C_GetFunctionList");
+	void **list = NULL;
+	if (get == NULL || get(&list) != 0) return NULL;
+	return list;
+}
+
+unsigned long sign_once(void *functions, const sign_request *r, uint8_t *sig, unsigned long *len, int *in_login) {
+	void **list = functions;
+	ck_pss pss = {r->hash, r->mgf, r->salt};
+	ck_mechanism mechanism = {r->mechanism, NULL, 0};
+	if (r->pss) {
+		mechanism.parameter = &pss;
+		mechanism.len = sizeof pss;
+	}
+	ck_ulong rv = ((ck_sign_init)list[SIGN_INIT])(r->session, &mechanism, r->key);
+	if (rv == 0 && r->login) {
+		rv = ((ck_login)list[LOGIN])(r->session, CKU_CONTEXT_SPECIFIC, r->pin, r->pin_len);
+		*in_login = rv != 0;
+	}
+	if (rv == 0) rv = ((ck_sign)list[SIGN])(r->session, r->data, r->data_len, sig, len);
+	return rv;
+}
+
+// The frames of package child: length, kind, payload; a request for a
+// signature is eight numbers, PIN and data.
+enum { HEAD = 5, FIXED = 64, ANSWER = 8192, OP_SIGN = 10 };
+enum { WITH_PSS = 1, WITH_LOGIN = 2, WITH_PIN = 4 };
+
+static int read_whole(int fd, uint8_t *p, size_t n) {
+	while (n > 0) {
+		ssize_t got = read(fd, p, n);
+		if (got < 0 && errno == EINTR) continue;
+		if (got <= 0) return 0;
+		p += got;
+		n -= (size_t)got;
+	}
+	return 1;
+}
+
+static int write_frame(int fd, uint8_t kind, uint8_t *frame, size_t payload) {
+	size_t n = payload + 1;
+	frame[0] = (uint8_t)(n >> 24), frame[1] = (uint8_t)(n >> 16), frame[2] = (uint8_t)(n >> 8), frame[3] = (uint8_t)n;
+	frame[4] = kind;
+	for (n = payload + HEAD; n > 0;) {
+		ssize_t put = write(fd, frame, n);
+		if (put < 0 && errno == EINTR) continue;
+		if (put <= 0) return 0;
+		frame += put;
+		n -= (size_t)put;
+	}
+	return 1;
+}
+
+static ck_ulong number(const uint8_t *p) {
+	uint64_t n = 0;
+	for (int i = 0; i < 8; i++) n = n << 8 | p[i];
+	return (ck_ulong)n;
+}
+
+// parse tells whether a payload is a request for a signature in good order.
+static int parse(uint8_t *p, size_t n, sign_request *r) {
+	if (n < FIXED || number(p + 56) > n - FIXED) return 0;
+	ck_ulong flags = number(p + 48);
+	r->session = number(p), r->key = number(p + 8), r->mechanism = number(p + 16);
+	r->hash = number(p + 24), r->mgf = number(p + 32), r->salt = number(p + 40);
+	r->pss = (flags & WITH_PSS) != 0, r->login = (flags & WITH_LOGIN) != 0;
+	r->pin_len = number(p + 56), r->pin = flags & WITH_PIN ? p + FIXED : NULL;
+	r->data = p + FIXED + r->pin_len, r->data_len = (ck_ulong)(n - FIXED - r->pin_len);
+	return r->pin == NULL || r->pin_len > 0; // an empty PIN is for Go to refuse
+}
+
+long sign_lane(void *functions, int fd, uint8_t *buf, size_t size) {
+	uint8_t out[HEAD + ANSWER];
+	size_t have = 0; // a frame mostly comes in one read
+	for (;;) {
+		while (have < HEAD) {
+			ssize_t got = read(fd, buf + have, size - have);
+			if (got < 0 && errno == EINTR) continue;
+			if (got <= 0) return 0;
+			have += (size_t)got;
+		}
+		size_t n = (size_t)buf[0] << 24 | (size_t)buf[1] << 16 | (size_t)buf[2] << 8 | buf[3];
+		if (n == 0 || --n > size - HEAD || have > HEAD + n) return -1;
+		if (!read_whole(fd, buf + have, HEAD + n - have)) return 0;
+		sign_request r;
+		if (buf[4] != OP_SIGN || !parse(buf + HEAD, n, &r)) return (long)(HEAD + n);
+		ck_ulong len = ANSWER;
+		int in_login = 0;
+		ck_ulong rv = sign_once(functions, &r, out + HEAD, &len, &in_login);
+		memset(buf, 0, HEAD + n); // there may be a PIN in it
+		if (rv != 0) {
+			len = (ck_ulong)snprintf((char *)out + HEAD, ANSWER, "{\"RV\":%lu,\"Context\":%s}", rv, in_login ? "true" : "false");
+		}
+		if (!write_frame(fd, rv != 0, out, len)) return 0;
+		have = 0;
+	}
+}
