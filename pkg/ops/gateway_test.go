@@ -53,6 +53,7 @@ const (
 type gateway struct {
 	mode      mode
 	vro       bool
+	code      int           // of an answer that names ids
 	maxParams int           // form parameters past it are dropped without a word; 0: none
 	skew      time.Duration // its clock less ours
 	linger    int           // a write takes effect after so many further reads
@@ -87,7 +88,7 @@ type write struct {
 
 func newGateway(t *testing.T) *gateway {
 	t.Helper()
-	g := &gateway{mode: partial, certs: map[string]*cert{}}
+	g := &gateway{mode: partial, code: -1, certs: map[string]*cert{}}
 	g.server = httptest.NewUnstartedServer(g)
 	g.server.Config.ErrorLog = log.New(io.Discard, "", 0)
 	g.server.StartTLS()
@@ -300,7 +301,7 @@ func (g *gateway) carryOut(wr write, values url.Values) http.HandlerFunc {
 		case g.mode == mute:
 			reply(w, 500, obj{"error": -1, "msg": "failed"})
 		default:
-			reply(w, 500, obj{"error": -1, "msg": "failed", "errors": errs})
+			reply(w, 500, obj{"error": g.code, "msg": "failed", "errors": errs})
 		}
 	}
 }

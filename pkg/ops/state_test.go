@@ -427,6 +427,24 @@ func TestStops(t *testing.T) {
 	}
 }
 
+// TestNamedUnderAnyCode: where the answer names the ids that failed, they are
+// what went wrong, whatever the code above them; the run goes on.
+func TestNamedUnderAnyCode(t *testing.T) {
+	for _, code := range []int{-1, -15, -12, 0} {
+		g := newGateway(t)
+		g.code = code
+		items := g.fill(4)
+		g.certs["2"].hidden = true
+		r, signer := g.runner(t, nil)
+		r.Batch = 2
+		got, results, stop := run(t, t.Context(), r, Revoke(pki.Superseded), items)
+		same(t, fmt.Sprint(code), got, map[string]string{"1": "done", "2": "failed 909", "3": "done", "4": "done"})
+		if stop != nil || signer.count != 2 || ExitCode(results, stop) != exit.Partial {
+			t.Errorf("%d: %v, %d signatures", code, stop, signer.count)
+		}
+	}
+}
+
 // TestBusy: -40 of the signed send is answered with the same signature.
 func TestBusy(t *testing.T) {
 	g := newGateway(t)
@@ -479,6 +497,15 @@ func TestInterrupted(t *testing.T) {
 				return nil
 			}
 		}, map[string]string{"1": "done", "2": "done", "3": "skipped", "4": "skipped"}, 2},
+		{"while the write is out, whose answer alone tells the whole", func(cancel func(), g *gateway, _ *signer, _ *Runner) {
+			g.certs["2"].hidden = true
+			g.fault = func(n int, _, after bool) http.HandlerFunc {
+				if n == 2 && after {
+					cancel()
+				}
+				return nil
+			}
+		}, map[string]string{"1": "done", "2": "failed 909", "3": "skipped", "4": "skipped"}, 2},
 		{"while the write is out, and its answer lost", func(cancel func(), g *gateway, _ *signer, _ *Runner) {
 			g.fault = func(n int, _, after bool) http.HandlerFunc {
 				if n == 2 && after {
