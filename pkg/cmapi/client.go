@@ -10,6 +10,7 @@ import (
 	"net/url"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -30,6 +31,9 @@ type Config struct {
 	// handshake wants one, so an absent smart card breaks no command that
 	// makes no call, and is sent whatever CAs the gateway hints at. nil: none.
 	Certificate func(context.Context) (*tls.Certificate, error)
+
+	// MaxTLS is the highest TLS version that the officer's key can serve; 0: any.
+	MaxTLS uint16
 
 	RootCAs    *x509.CertPool // trust for the gateway's certificate; nil: the system's
 	ServerName string         // name to expect in it; empty: the host of BaseURL
@@ -56,6 +60,8 @@ type Client struct {
 	http    *http.Client
 	tls     *tls.Config
 	traceMu sync.Mutex
+	key     keyWitness
+	shake   atomic.Pointer[tls.ConnectionState]
 	slots   chan struct{} // one for each call under way
 	wait    func(ctx context.Context, d time.Duration) error
 }
@@ -103,6 +109,9 @@ func New(cfg Config) (*Client, error) {
 
 // BaseURL is the address that the client calls.
 func (c *Client) BaseURL() string { return c.base.String() }
+
+// Handshake is what TLS came to in the last handshake, nil before the first.
+func (c *Client) Handshake() *tls.ConnectionState { return c.shake.Load() }
 
 // Close drops idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }

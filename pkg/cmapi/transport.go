@@ -25,6 +25,7 @@ func (c *Client) tlsConfig() *tls.Config {
 	}
 	t := &tls.Config{
 		MinVersion: tls.VersionTLS12,
+		MaxVersion: c.cfg.MaxTLS,
 		RootCAs:    c.cfg.RootCAs,
 		ServerName: name,
 		// Tomcat may ask for the client certificate only when a protected path
@@ -48,7 +49,11 @@ func (c *Client) tlsConfig() *tls.Config {
 		case cert == nil:
 			return none, nil
 		}
-		return cert, nil
+		return c.key.watch(cert), nil
+	}
+	t.VerifyConnection = func(state tls.ConnectionState) error {
+		c.shake.Store(&state)
+		return nil
 	}
 	return t
 }
@@ -111,6 +116,9 @@ func (c *Client) transportError(ctx context.Context, r Request, err error, sent 
 		record   tls.RecordHeaderError
 	)
 	alert, hasAlert := remoteAlert(err)
+	if cause := c.key.cause(err); cause != nil {
+		err = &keyError{cause}
+	}
 	switch {
 	case errors.As(err, &key):
 		if !errors.As(key.err, new(exit.Coder)) {
