@@ -130,7 +130,6 @@ func TestBadAnswers(t *testing.T) {
 		_, _ = w.Write([]byte(`{"error":0`))
 		panic(http.ErrAbortHandler)
 	}
-	silent := func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() }
 	for _, c := range []struct {
 		name        string
 		answer      http.HandlerFunc
@@ -148,16 +147,11 @@ func TestBadAnswers(t *testing.T) {
 		{"endless", endless, faults{"nonsense", 200, 7, false, 2}, faults{"nonsense", 200, 7, true, 1}},
 		{"broken off", short, faults{"unreachable", 0, 7, false, 4}, faults{"unreachable", 0, 7, true, 1}},
 		{"cut", cut, faults{"unreachable", 0, 7, false, 4}, faults{"unreachable", 0, 7, true, 1}},
-		{"nothing", silent, faults{"timeout", 0, 7, false, 1}, faults{"timeout", 0, 7, true, 1}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			for _, h2 := range []bool{false, true} {
-				s := setup{h2: h2, client: func(cfg *Config) { cfg.MaxAnswer = 1 << 20 }}
-				if c.name == "nothing" {
-					s.client = func(cfg *Config) { cfg.Timeout = 300 * time.Millisecond }
-				}
-				b := newBench(t, s, c.answer)
+				b := newBench(t, setup{h2: h2, client: func(cfg *Config) { cfg.MaxAnswer = 1 << 20 }}, c.answer)
 				err := details(b.client)
 				same(t, fmt.Sprintf("read, HTTP/2 %t", h2), met(t, err, len(b.requests())), c.read)
 				before := len(b.requests())
@@ -165,6 +159,24 @@ func TestBadAnswers(t *testing.T) {
 				same(t, fmt.Sprintf("write, HTTP/2 %t", h2), met(t, err, len(b.requests())-before), c.write)
 			}
 		})
+	}
+}
+
+// TestNoAnswer: a gateway that takes the request and says nothing. The time is
+// made short only when the connection stands.
+func TestNoAnswer(t *testing.T) {
+	for _, h2 := range []bool{false, true} {
+		for kind, call := range map[string]func(*Client) error{"read": details, "write": reinstate} {
+			b := newBench(t, setup{h2: h2}, inTurn(okDetails, func(_ http.ResponseWriter, r *http.Request) {
+				<-r.Context().Done()
+				panic(http.ErrAbortHandler)
+			}))
+			if err := details(b.client); err != nil {
+				t.Fatal(err)
+			}
+			b.client.cfg.Timeout = 100 * time.Millisecond
+			same(t, fmt.Sprintf("%s, HTTP/2 %t", kind, h2), met(t, call(b.client), len(b.waits)), faults{"timeout", 0, 7, kind == "write", 0})
+		}
 	}
 }
 

@@ -180,9 +180,11 @@ func TestWaitEnds(t *testing.T) {
 		"write": func(ctx context.Context, c *Client) error { return c.Certificates.Reinstate(ctx, []string{"1"}) },
 	} {
 		b := newBench(t, setup{}, busy)
-		b.client.wait = sleep // the real one
 		ctx, cancel := context.WithCancelCause(t.Context())
-		time.AfterFunc(20*time.Millisecond, func() { cancel(signal) })
+		b.client.wait = func(ctx context.Context, _ time.Duration) error {
+			time.AfterFunc(5*time.Millisecond, func() { cancel(signal) })
+			return sleep(ctx, time.Hour) // the real one
+		}
 		err := call(ctx, b.client)
 		var e *Error
 		if exit.Of(err) != exit.Terminated || !errors.As(err, &e) || e.Lost {

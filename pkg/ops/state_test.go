@@ -310,6 +310,7 @@ func TestLostAnswers(t *testing.T) {
 		}
 	})
 	t.Run("no answer in time is not sent again", func(t *testing.T) {
+		t.Parallel()
 		g := newGateway(t)
 		g.fault = func(_ int, signed, after bool) http.HandlerFunc {
 			if signed && !after {
@@ -318,7 +319,7 @@ func TestLostAnswers(t *testing.T) {
 			return nil
 		}
 		items := g.fill(2)
-		r, signer := g.runner(t, func(c *cmapi.Config) { c.Timeout = 500 * time.Millisecond })
+		r, signer := g.runner(t, func(c *cmapi.Config) { c.Timeout = time.Second })
 		got, results, stop := run(t, t.Context(), r, Revoke(pki.Superseded), items)
 		same(t, "outcomes", got, all(items, "unknown"))
 		if ExitCode(results, stop) != exit.Unavailable || signer.count != 1 {
