@@ -75,7 +75,11 @@ func TestRefereeAttributeCertificate(t *testing.T) {
 		verdicts[name] = verdict
 	}
 	for _, c := range cases {
-		if got := verdicts[c.name]; got != c.want && !(c.want == "refused" && strings.HasPrefix(got, "refused ")) {
+		got := verdicts[c.name]
+		if c.want == "refused" && strings.HasPrefix(got, "refused ") {
+			continue
+		}
+		if got != c.want {
 			t.Errorf("%s: BouncyCastle says %q, want %q", c.name, got, c.want)
 		}
 	}

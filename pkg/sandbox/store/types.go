@@ -1,5 +1,6 @@
-// Package store keeps the sandbox's certificates in SQLite, in a file or in
-// memory, and answers every filter of listCertificates on them.
+// Package store keeps the sandbox's certificates and registrations in SQLite,
+// in a file or in memory, and answers every filter of listCertificates on the
+// certificates.
 //
 // SQLite holds the truth: rows, transactions, what survives a restart. What a
 // search compares is also held in memory, a column per filter, because a page
