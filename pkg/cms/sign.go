@@ -7,11 +7,13 @@ import (
 	"crypto/ecdsa"
 	"crypto/ed25519"
 	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/asn1"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 
@@ -33,6 +35,7 @@ type Signer struct {
 	key    crypto.Signer
 	leaf   *x509.Certificate
 	digest asn1.ObjectIdentifier
+	hash   crypto.Hash
 	certs  []byte // the certificates set, encoded and sorted once
 	isRSA  bool
 }
@@ -63,7 +66,7 @@ func NewSigner(key crypto.Signer, leaf *x509.Certificate, chain []*x509.Certific
 		return nil, err
 	}
 	_, isRSA := key.Public().(*rsa.PublicKey)
-	return &Signer{key: key, leaf: leaf, digest: oid, certs: certs, isRSA: isRSA}, nil
+	return &Signer{key: key, leaf: leaf, digest: oid, hash: digest, certs: certs, isRSA: isRSA}, nil
 }
 
 var digestOIDs = map[crypto.Hash]asn1.ObjectIdentifier{
@@ -135,14 +138,26 @@ func (s *Signer) SignCMS(ctx context.Context, content []byte) ([]byte, error) {
 	sd.SetDigestAlgorithm(s.digest)
 	// AddSigner, not AddSignerChain: that verifies the chain anew each time
 	// and keeps it in the order given.
-	if err := sd.AddSigner(s.leaf, s.key, pkcs7.SignerInfoConfig{}); err != nil {
-		if ctx.Err() != nil {
-			return nil, ctx.Err()
-		}
-		return nil, exit.New(exit.Key, "", "the key of %s did not sign: %w", s.leaf.Subject, err)
+	if err := sd.AddSigner(s.leaf, blank{s.key.Public()}, pkcs7.SignerInfoConfig{}); err != nil {
+		return nil, fmt.Errorf("cannot encode the signature: %w", err)
 	}
 	raw := sd.GetSignedData()
 	raw.Certificates.Raw = s.certs
+	// The signature is over the attributes as a SET OF. SignMessage, because
+	// some tokens want to hash by themselves.
+	attributes, err := asn1.MarshalWithParams(raw.SignerInfos[0].AuthenticatedAttributes, "set")
+	if err != nil {
+		return nil, fmt.Errorf("cannot encode the signature: %w", err)
+	}
+	if raw.SignerInfos[0].EncryptedDigest, err = crypto.SignMessage(s.key, rand.Reader, attributes, s.hash); err != nil {
+		if ctx.Err() != nil {
+			return nil, ctx.Err()
+		}
+		if errors.As(err, new(exit.Coder)) {
+			return nil, err // it knows best what is wrong and what to do
+		}
+		return nil, exit.New(exit.Key, "", "the key of %s did not sign: %w", s.leaf.Subject, err)
+	}
 	if s.isRSA {
 		// RFC 4055: the parameters of RSA algorithms are NULL, not absent.
 		raw.SignerInfos[0].DigestEncryptionAlgorithm.Parameters = asn1.NullRawValue
@@ -154,6 +169,13 @@ func (s *Signer) SignCMS(ctx context.Context, content []byte) ([]byte, error) {
 	}
 	return contentInfo(inner)
 }
+
+// blank stands for the key while the library fills in all but the signature.
+type blank struct{ pub crypto.PublicKey }
+
+func (b blank) Public() crypto.PublicKey { return b.pub }
+
+func (blank) Sign(io.Reader, []byte, crypto.SignerOpts) ([]byte, error) { return []byte{}, nil }
 
 func contentInfo(signedData []byte) ([]byte, error) {
 	b := cryptobyte.NewBuilder(make([]byte, 0, len(signedData)+32))
