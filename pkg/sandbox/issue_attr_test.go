@@ -38,7 +38,7 @@ func (r *rig) verifyAttribute(der []byte, issuerID string) string {
 func TestIssueAttribute(t *testing.T) {
 	for _, m := range modes {
 		r := newRig(t, m.opts)
-		request := r.newRequest("/C=SE/O=Demo/OU=Inner/OU=Outer/CN=Signer of Orders")
+		request := r.newRequest("/C=SE/O=Demo/OU=Outer/OU=Inner/CN=Signer of Orders")
 		base, _ := r.get("/certificates/5/details").field("certificate").(map[string]any)
 		serial, _ := base["certificateserialnumber"].(string)
 		for name, pkcs10 := range map[string][]byte{"signed": request, "unsigned": r.unsigned(request)} {
@@ -57,6 +57,9 @@ func TestIssueAttribute(t *testing.T) {
 					t.Errorf("%s, %s: no %q in\n%s", m.name, name, want, outline)
 				}
 			}
+			if strings.Index(outline, ":Inner") > strings.Index(outline, ":Outer") {
+				t.Errorf("%s, %s: a set is not sorted:\n%s", m.name, name, outline)
+			}
 			// OpenSSL knows them in a CMS, beside the two of the chain.
 			text := string(r.openssl(a.body, "cms", "-cmsout", "-print", "-noout", "-inform", "DER"))
 			if strings.Count(text, "d.v2AttrCert") != 1 || strings.Count(text, "d.certificate") != 2 || !strings.Contains(text, "version: 4") {
@@ -70,7 +73,7 @@ func TestIssueAttribute(t *testing.T) {
 				t.Errorf("%s, %s: PEM of %s", m.name, name, blocks)
 			}
 			shown, _ := r.get("/certificates/" + id + "/details").field("certificate").(map[string]any)
-			if shown["subject"] != "Signer of Orders, Outer, Inner, Demo, SE" || shown["issuer"] != "cn=Demo Issuing CA,o=Demo,c=SE" || shown["subjectType"] != "EE" {
+			if shown["subject"] != "Signer of Orders, Inner, Outer, Demo, SE" || shown["issuer"] != "cn=Demo Issuing CA,o=Demo,c=SE" || shown["subjectType"] != "EE" {
 				t.Errorf("%s, %s: shown as %v", m.name, name, shown)
 			}
 			if !strings.Contains(found(r.search("subjectCommonName", "signer of orders")), id) {
@@ -124,6 +127,15 @@ func TestIssueAttributeForms(t *testing.T) {
 			t.Errorf("%s", a.body)
 		}
 	}
+	// Without validto it ends with its base.
+	base := r.issue2(t, csr, "validto", time.Now().Add(48*time.Hour).UTC().Format(time.RFC3339))
+	ends := func(id string) any {
+		c, _ := r.get("/certificates/" + id + "/details").field("certificate").(map[string]any)
+		return c["validto"]
+	}
+	if id := r.post(attrPath(base), "pkcs10", csr).header.Get("certId"); ends(id) != ends(base) || ends(id) == nil {
+		t.Errorf("it ends %v, its base %v", ends(id), ends(base))
+	}
 	// Own attributes of a request are taken, a challenge password is not.
 	conf := "[req]\ndistinguished_name=dn\nattributes=at\nprompt=no\n[dn]\nCN=Role\n[at]\nunstructuredName=Own Attribute\nchallengePassword=hidden words\n"
 	if err := os.WriteFile(r.path("req.cnf"), []byte(conf), 0o600); err != nil {
@@ -161,7 +173,7 @@ func TestIssueAttributeRefused(t *testing.T) {
 		{"base not a number", "x", []string{"pkcs10", csr}, codeBadValue},
 		{"base of another domain", hidden, []string{"pkcs10", csr}, codeBadValue},
 		{"base on hold", held, []string{"pkcs10", csr}, codeBadValue},
-		{"base expired", expired, []string{"pkcs10", csr}, codeBadValue},
+		{"base expired", expired, []string{"pkcs10", csr, "validto", "2031-01-01T00:00:00Z"}, codeBadValue},
 		{"base an attribute certificate", own, []string{"pkcs10", csr}, codeBadValue},
 		{"no request", "5", nil, codeMissing},
 		{"nothing in the request", "5", []string{"pkcs10", nothing}, codeBadValue},

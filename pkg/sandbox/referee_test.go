@@ -28,7 +28,7 @@ func TestRefereeAttributeCertificate(t *testing.T) {
 		refereeMissing(t, err)
 	}
 	r := newRig(t, Options{Signing: SigningVRO, Certs: 20})
-	request := base64.StdEncoding.EncodeToString(r.newRequest("/C=SE/O=Demo/OU=Inner/OU=Outer/CN=Role"))
+	request := base64.StdEncoding.EncodeToString(r.newRequest("/C=SE/O=Demo/OU=Outer/OU=Inner/CN=Role"))
 	issue := func(base string) []byte {
 		id := r.post("/certificates/"+base+"/pkcs10-to-attr-cert", "pkcs10", request).header.Get("certId")
 		return r.get("/certificates/" + id + "/download").body
