@@ -517,6 +517,7 @@ func TestInterrupted(t *testing.T) {
 			}
 		}, map[string]string{"1": "done", "2": "done", "3": "skipped", "4": "skipped"}, 2},
 		{"while the gateway is busy", func(cancel func(), g *gateway, _ *signer, _ *Runner) {
+			g.read = func(int) http.HandlerFunc { return fail(-15) } // there is nothing to read back
 			g.fault = func(n int, _, after bool) http.HandlerFunc {
 				if n == 2 && !after {
 					cancel()
