@@ -22,6 +22,7 @@ import (
 	"github.com/cmctl/cmctl/pkg/cmapi"
 	"github.com/cmctl/cmctl/pkg/exit"
 	"github.com/cmctl/cmctl/pkg/output"
+	"github.com/cmctl/cmctl/pkg/signer/pkcs11"
 	"github.com/cmctl/cmctl/pkg/terminal"
 )
 
@@ -39,6 +40,9 @@ func WithCommand(c *cobra.Command) Option {
 // Main runs cmctl with the process's own arguments, streams, environment and
 // signals, and returns its exit code.
 func Main(args []string, options ...Option) int {
+	if pkcs11.Serve(args) { // cmctl started itself to hold a PKCS#11 module
+		return int(exit.OK)
+	}
 	// A crash must never look like a usage error: it aborts (134) and leaves no
 	// core file, which would hold keys and PINs.
 	debug.SetTraceback("crash")

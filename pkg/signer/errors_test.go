@@ -39,9 +39,6 @@ func TestOpenErrors(t *testing.T) {
 		err, hint                 string
 	}{
 		{"nothing named", "", "", "", "no officer certificate and key are named", "name them with --cert and --key, or in the context"},
-		{"token", "", "pkcs11:token=x?pin-value=9753", "", "this build of cmctl has no PKCS#11 support: keys on tokens cannot be used", "use a PEM or PKCS#12 file for now"},
-		{"token in capitals", "PKCS11:id=%01", "p256.key", "", "this build of cmctl has no PKCS#11 support: keys on tokens cannot be used", "use a PEM or PKCS#12 file for now"},
-
 		{"wrong password, PKCS#8", "p256.pem", "enc.key", "0000", "the password for DIR/enc.key is wrong (from CMCTL_PIN)", once + "; a key on a curve that is not supported looks the same"},
 		{"wrong password, Proc-Type", "p256.pem", "proc.key", "0000", "the password for DIR/proc.key is wrong (from CMCTL_PIN)", once + "; a key on a curve that is not supported looks the same"},
 		{"wrong password, PKCS#12", "", "p256.p12", "0000", "the password for DIR/p256.p12 is wrong (from CMCTL_PIN)", once},

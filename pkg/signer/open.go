@@ -29,9 +29,10 @@ const (
 )
 
 // Open opens the key and finds its certificate. Every error is one of the
-// officer's key (exit.Key), except what Secrets.Ask returns, which is passed
-// on as it is. tokens are those of the run, which pairs on one token share; nil
-// opens a token for this identity alone.
+// officer's key (exit.Key), except for a broken URI (exit.Usage) and what
+// Secrets.Ask returns, which is passed on as it is. tokens are those of the
+// run, which pairs on one token share; nil opens a token for this identity
+// alone.
 func Open(ctx context.Context, ref Ref, secrets Secrets, tokens *pkcs11.Tokens) (*Identity, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err

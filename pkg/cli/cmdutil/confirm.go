@@ -81,16 +81,20 @@ type Write struct {
 // Confirm asks the officer before a write unless --yes was given. A no ends
 // with Declined.
 func Confirm(ctx context.Context, f *Factory, w Write) error {
-	if f.Yes() {
-		return nil
-	}
 	s, err := f.Settings()
 	if err != nil {
 		return err
 	}
+	if f.Yes() && !onToken(s.Sign) {
+		return nil
+	}
 	officer, err := f.Officer(ctx)
 	if err != nil {
 		return err
+	}
+	entries := f.pinEntries(officer, w.Signatures, false)
+	if f.Yes() {
+		return nil
 	}
 	var b strings.Builder
 	target := s.Server
@@ -108,7 +112,7 @@ func Confirm(ctx context.Context, f *Factory, w Write) error {
 	if w.Undo != "" {
 		undo = "undone by `" + w.Undo + "`"
 	}
-	fmt.Fprintf(&b, "Write:    %s: %s; %s\nTo come:  %s, no PIN entry\n", w.Describe, Plural(w.Count, w.Noun), undo, Plural(w.Signatures, "signature"))
+	fmt.Fprintf(&b, "Write:    %s: %s; %s\nTo come:  %s, %s\n", w.Describe, Plural(w.Count, w.Noun), undo, Plural(w.Signatures, "signature"), entries)
 	p := f.Prompter()
 	if err := p.Check(terminal.Question{Flag: "--yes"}); err != nil {
 		return err
@@ -128,6 +132,7 @@ func Confirm(ctx context.Context, f *Factory, w Write) error {
 	case !ok:
 		return exit.New(exit.Declined, "", "declined: nothing was sent")
 	}
+	f.pinEntries(officer, w.Signatures, true)
 	return nil
 }
 

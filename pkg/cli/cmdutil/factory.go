@@ -22,6 +22,7 @@ import (
 	"github.com/cmctl/cmctl/pkg/exit"
 	"github.com/cmctl/cmctl/pkg/output"
 	"github.com/cmctl/cmctl/pkg/signer"
+	"github.com/cmctl/cmctl/pkg/signer/pkcs11"
 	"github.com/cmctl/cmctl/pkg/terminal"
 )
 
@@ -37,6 +38,7 @@ type Factory struct {
 	settings *config.Settings
 	client   *cmapi.Client
 	officers map[signer.Ref]*signer.Identity
+	tokens   *pkcs11.Tokens
 }
 
 // UseFlags tells the factory which command's flags count.
@@ -188,6 +190,9 @@ func (f *Factory) Client(ctx context.Context) (*cmapi.Client, error) {
 	if err != nil {
 		return nil, err
 	}
+	if cfg.MaxTLS, err = f.readyForTLS(ctx, officer); err != nil {
+		return nil, err
+	}
 	cert := officer.TLSCertificate()
 	cfg.Certificate = func(context.Context) (*tls.Certificate, error) { return &cert, nil }
 	if f.client, err = cmapi.New(cfg); err != nil {
@@ -231,17 +236,11 @@ func (f *Factory) officer(ctx context.Context, p config.Pair, use string) (*sign
 	if p.IsZero() {
 		return nil, exit.New(exit.Usage, "give --cert and --key, or set them in a context with `cmctl context set`", "no officer certificate and key for %s", use)
 	}
-	flag := "--pin-file"
-	if use == forSigning {
-		flag = "--sign-pin-file"
+	tokens, err := f.Tokens()
+	if err != nil {
+		return nil, err
 	}
-	secrets := signer.Secrets{Ask: func(ctx context.Context, prompt string) ([]byte, error) {
-		return f.Prompter().Secret(ctx, terminal.Question{Text: prompt, Flag: flag})
-	}}
-	if s := p.Secret; s != nil {
-		secrets.Sources = []signer.Source{{Origin: s.Origin.String(), File: s.File, Value: s.Value()}}
-	}
-	id, err := signer.Open(ctx, ref, secrets, nil)
+	id, err := signer.Open(ctx, ref, f.secrets(p, use), tokens)
 	if err != nil {
 		return nil, err
 	}
@@ -285,8 +284,8 @@ func (f *Factory) Close() {
 	if f.client != nil {
 		f.client.Close()
 	}
-	for _, id := range f.officers {
-		_ = id.Close()
+	if f.tokens != nil {
+		f.tokens.Close()
 	}
 }
 

@@ -8,6 +8,7 @@ import (
 
 	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
 	"github.com/cmctl/cmctl/pkg/output"
+	"github.com/cmctl/cmctl/pkg/signer/pkcs11"
 )
 
 type versionInfo struct {
@@ -16,6 +17,7 @@ type versionInfo struct {
 	OS      string   `json:"os"`
 	Arch    string   `json:"arch"`
 	Signers []string `json:"signers"` // kinds of keys that this build opens
+	Missing string   `json:"missing"` // what it lacks; empty: nothing
 }
 
 var versionNoun = output.Noun[versionInfo]{
@@ -27,6 +29,7 @@ var versionNoun = output.Noun[versionInfo]{
 		{Name: "os", Value: func(v versionInfo) string { return v.OS }},
 		{Name: "arch", Value: func(v versionInfo) string { return v.Arch }},
 		{Name: "signers", Value: func(v versionInfo) string { return strings.Join(v.Signers, ",") }},
+		{Name: "missing", Value: func(v versionInfo) string { return v.Missing }},
 	},
 }
 
@@ -47,7 +50,12 @@ cert-manager is another program: its version command prints "Client Version".`,
 			}
 			opt.Single, opt.Details = true, true
 			w := output.NewWriter(versionNoun, opt)
-			v := versionInfo{f.Version, strings.TrimPrefix(runtime.Version(), "go"), runtime.GOOS, runtime.GOARCH, []string{"pem", "pkcs12"}}
+			v := versionInfo{Version: f.Version, Go: strings.TrimPrefix(runtime.Version(), "go"), OS: runtime.GOOS, Arch: runtime.GOARCH, Signers: []string{"pem", "pkcs12"}}
+			if pkcs11.Supported {
+				v.Signers = append(v.Signers, "pkcs11")
+			} else {
+				v.Missing = "pkcs11 (built without cgo)"
+			}
 			if err := w.Write(v); err != nil {
 				return err
 			}

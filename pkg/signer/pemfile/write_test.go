@@ -8,6 +8,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
+	"encoding/pem"
 	"errors"
 	"os/exec"
 	"strings"
@@ -55,5 +56,24 @@ func TestEncode(t *testing.T) {
 	}
 	if text, _ := Encode(ecKey, []byte("x")); !strings.HasPrefix(string(text), "-----BEGIN ENCRYPTED PRIVATE KEY-----\n") {
 		t.Errorf("%.40s", text)
+	}
+}
+
+func TestDescribe(t *testing.T) {
+	key, _ := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	text, err := Encode(key, []byte("secret"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	block, _ := pem.Decode(text)
+	if got := Describe(block.Bytes, block); got != "PBES2, PBKDF2, hmacWithSHA256, AES-256-CBC, 600000 rounds" {
+		t.Error(got)
+	}
+	old := &pem.Block{Headers: map[string]string{"DEK-Info": "AES-128-CBC,00"}}
+	if got := Describe(nil, old); got != "PEM header, AES-128-CBC" {
+		t.Error(got)
+	}
+	if got := Describe([]byte("nonsense"), nil); got != "" {
+		t.Error(got)
 	}
 }

@@ -87,6 +87,9 @@ func newLane(r io.Reader, w io.Writer, end func()) *lane {
 var secrets = []string{"CMCTL_PIN=", "CMCTL_SIGN_PIN="}
 
 func start(limits Limits, said func(string)) (*Client, error) {
+	if !willing.Load() {
+		return nil, errors.New("this program holds no PKCS#11 modules: its main does not call Serve")
+	}
 	self, err := program()
 	if err != nil {
 		return nil, err

@@ -8,6 +8,7 @@ import (
 	"io"
 	"strconv"
 	"sync"
+	"sync/atomic"
 
 	"github.com/cmctl/cmctl/pkg/signer/pkcs11/internal/p11"
 )
@@ -16,9 +17,14 @@ import (
 // follows it.
 const word = "pkcs11-module-host"
 
+// willing is set by Serve: a program that does not ask there whether it is a
+// child must never start itself again, since it would do its own work twice.
+var willing atomic.Bool
+
 // Serve is the child's main, when these are a child's arguments. It returns
 // when the parent is gone or done.
 func Serve(args []string, load p11.Loader) (served bool) {
+	willing.Store(true)
 	if len(args) != 2 || args[0] != word {
 		return false
 	}

@@ -1,0 +1,126 @@
+package cmdutil
+
+import (
+	"context"
+	"crypto/tls"
+	"fmt"
+	"strconv"
+
+	"github.com/cmctl/cmctl/pkg/config"
+	"github.com/cmctl/cmctl/pkg/exit"
+	"github.com/cmctl/cmctl/pkg/output"
+	"github.com/cmctl/cmctl/pkg/signer"
+	"github.com/cmctl/cmctl/pkg/signer/pkcs11"
+	"github.com/cmctl/cmctl/pkg/signer/pkcs11/uri"
+	"github.com/cmctl/cmctl/pkg/terminal"
+)
+
+// Tokens are the tokens and HSMs of this run; nothing is loaded before a key on
+// one is used.
+func (f *Factory) Tokens() (*pkcs11.Tokens, error) {
+	if f.tokens != nil {
+		return f.tokens, nil
+	}
+	s, err := f.Settings()
+	if err != nil {
+		return nil, err
+	}
+	entries := 0
+	if v, ok := f.Flag("pin-entries"); ok {
+		if entries, err = strconv.Atoi(v); err != nil || entries < 1 {
+			return nil, exit.Usagef("give the number of signatures", "--pin-entries %s is no number above 0", v)
+		}
+	}
+	f.tokens = pkcs11.New(pkcs11.Config{
+		Module: s.Module, ModuleOrigin: s.Origin("module").String(), StateDir: config.StateDir(f.Env), Env: f.Env,
+		PINEntries: entries, FinalTry: f.isSet("pin-final-try"),
+		Officer: pkcs11.Officer{Present: f.someone, Tell: f.tell, Wait: f.wait, Debug: f.debug},
+	})
+	return f.tokens, nil
+}
+
+// someone tells whether there is somebody to be asked.
+func (f *Factory) someone() bool { return f.Prompter().Check(terminal.Question{}) == nil }
+
+// tell says what must be seen by whoever is there, whatever the form of output:
+// somebody may have to press keys on a reader.
+func (f *Factory) tell(text string) {
+	if f.someone() {
+		_, _ = fmt.Fprintln(f.Streams.Err, output.Escape(text))
+		return
+	}
+	f.Warn("%s", text)
+}
+
+// wait asks the officer to do something and to say so.
+func (f *Factory) wait(ctx context.Context, what string) error {
+	done, err := f.Prompter().Confirm(ctx, terminal.Question{Text: what + ". Go on?", Flag: "--no-input"})
+	if err == nil && !done {
+		return exit.New(exit.Key, "run the command again", "%s: given up", what)
+	}
+	return err
+}
+
+func (f *Factory) debug(text string) {
+	if f.isSet("debug") {
+		_, _ = fmt.Fprintln(f.Streams.Err, "debug: "+output.Escape(text))
+	}
+}
+
+// secrets says where the password or PIN of a pair comes from.
+func (f *Factory) secrets(p config.Pair, use string) signer.Secrets {
+	flag, names := "--pin-file", []string{"--pin-file", "CMCTL_PIN_FILE", "CMCTL_PIN"}
+	if use == forSigning {
+		flag, names = "--sign-pin-file", []string{"--sign-pin-file", "CMCTL_SIGN_PIN_FILE", "CMCTL_SIGN_PIN"}
+	}
+	secrets := signer.Secrets{Names: names, Ask: func(ctx context.Context, prompt string) ([]byte, error) {
+		return f.Prompter().Secret(ctx, terminal.Question{Text: prompt, Flag: flag})
+	}}
+	if s := p.Secret; s != nil {
+		secrets.Sources = []signer.Source{{Origin: s.Origin.String(), File: s.File, Value: s.Value()}}
+	}
+	return secrets
+}
+
+// readyForTLS logs in to the token of a TLS key before a connection waits for
+// the PIN, and tells the highest TLS version that the key can serve.
+func (f *Factory) readyForTLS(ctx context.Context, id *signer.Identity) (uint16, error) {
+	if err := id.Unlock(ctx); err != nil {
+		return 0, err
+	}
+	limit := id.MaxTLS()
+	if limit != 0 {
+		f.debug(fmt.Sprintf("%s makes no RSA-PSS signature, which TLS 1.3 wants: %s is the highest version offered", id.OnToken().Token(), tls.VersionName(limit)))
+	}
+	return limit, nil
+}
+
+// onToken tells whether a pair's key is on a token.
+func onToken(p config.Pair) bool { return uri.Is(p.Key) || p.Key == "" && uri.Is(p.Cert) }
+
+// pinEntries tells how many PIN entries the signatures of a write will take,
+// in words, and plans them: a yes to the question is the consent to them.
+func (f *Factory) pinEntries(id *signer.Identity, signatures int, consent bool) string {
+	key := id.OnToken()
+	if key == nil {
+		return "no PIN entry"
+	}
+	f.tokens.Plan(signatures, consent)
+	each, known, login := key.PINEntries()
+	n := 0
+	if login {
+		n = 1
+	}
+	switch {
+	case each:
+		if n += signatures; n == 1 {
+			return "1 PIN entry"
+		}
+		return fmt.Sprintf("%d PIN entries", n)
+	case login && !known:
+		return "1 PIN entry, or one more for each signature if the key wants that"
+	case login:
+		return "1 PIN entry"
+	}
+	return "no PIN entry"
+}
