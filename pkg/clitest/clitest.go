@@ -31,6 +31,12 @@ func Main(m testscript.TestingM) {
 		"cmctl":         func() { os.Exit(cli.Main(os.Args[1:])) },
 		"cmctl-panic":   func() { os.Exit(cli.Main([]string{"panic"}, cli.WithCommand(panicCommand()))) },
 		"cmctl-sandbox": func() { os.Exit(sandboxMain()) },
+		"make-token": func() {
+			if err := makeToken(os.Args[1:]); err != nil {
+				fmt.Fprintln(os.Stderr, err)
+				os.Exit(1)
+			}
+		},
 	})
 }
 
@@ -59,6 +65,7 @@ func (c *Contract) Params(dir, notes string) testscript.Params {
 			env.Setenv("ROOT", Root())
 			env.Setenv("NO_PROXY", "*")
 			env.Values[counterKey{}] = &counter{}
+			env.Values[seenKey{}] = new(int)
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -70,6 +77,14 @@ func (c *Contract) Params(dir, notes string) testscript.Params {
 			"json":        cmdJSON,
 			"lines":       cmdLines,
 			"set":         cmdSet,
+			"token":       cmdToken,
+			"calls":       cmdCalls,
+		},
+		Condition: func(name string) (bool, error) {
+			if name == "tokens" { // without cgo there are none
+				return haveTokens, nil
+			}
+			return false, fmt.Errorf("unknown condition %s", name)
 		},
 	}
 }

@@ -14,14 +14,23 @@ components() {
 test      openssl                          openssl
 test      curl                             curl
 test      jq                               jq
+test      softhsm2-util                    softhsm2
+test      pkcs11-tool                      opensc
+test      p11-kit                          p11-kit
+test      p11tool                          gnutls-bin
+test      cc                               gcc
+test      /usr/include/dlfcn.h             libc6-dev
 referees  javac                            default-jdk-headless
 referees  /usr/share/java/bcprov.jar       libbcprov-java
 referees  /usr/share/java/bcpkix.jar       libbcpkix-java
+referees  certutil                         libnss3-tools
+referees  /usr/sbin/pkcsslotd              opencryptoki
 bench     hyperfine                        hyperfine
 bench     /usr/bin/time                    time
 bench     curl                             curl
 bench     openssl                          openssl
 bench     jq                               jq
+bench     softhsm2-util                    softhsm2
 LIST
 }
 
