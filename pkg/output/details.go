@@ -9,6 +9,7 @@ import (
 // Line is one line of the details form.
 type Line struct {
 	Label, Value string
+	Below        []string // further lines, indented; then there may be no Value
 	Tone         Tone
 }
 
@@ -30,13 +31,20 @@ func writeDetails(out *bufio.Writer, color bool, lines []Line) error {
 		}
 	}
 	for _, l := range lines {
-		if l.Value == "" {
+		if l.Value == "" && len(l.Below) == 0 {
 			continue
 		}
-		pad := strings.Repeat(" ", width-textWidth(l.Label))
-		text := paint(Escape(l.Value), l.Tone, color)
-		if _, err := out.WriteString(l.Label + ":" + pad + " " + text + "\n"); err != nil {
+		text := l.Label + ":"
+		if l.Value != "" {
+			text += strings.Repeat(" ", max(0, width-textWidth(l.Label))) + " " + paint(Escape(l.Value), l.Tone, color)
+		}
+		if _, err := out.WriteString(text + "\n"); err != nil {
 			return err
+		}
+		for _, more := range l.Below {
+			if _, err := out.WriteString("  " + Escape(more) + "\n"); err != nil {
+				return err
+			}
 		}
 	}
 	return nil
@@ -65,7 +73,11 @@ func (f *detailsForm[T]) write(v T) error {
 		if field.Detail != nil {
 			show = field.Detail
 		}
-		l.Value = show(v)
+		if field.Below != nil {
+			l.Below = field.Below(v)
+		} else {
+			l.Value = show(v)
+		}
 		if field.Tone != nil {
 			l.Tone = field.Tone(v)
 		}

@@ -97,16 +97,17 @@ const (
 
 // Field is one property of a noun.
 type Field[T any] struct {
-	Name   string         // name of the tsv column: contract
-	Header string         // column header; empty: Name in upper case
-	Label  string         // label in the details form; empty: Name
-	Value  func(T) string // the full value
-	Cell   func(T) string // what table and wide show instead of Value; nil: Value
-	Detail func(T) string // what the details form shows instead of Value; nil: Value
-	Tone   func(T) Tone   // nil: Plain
-	Where  Where          // forms that have it; zero: Everywhere
-	Flex   bool           // free text: may be shortened in the table
-	Right  bool           // a count: right-aligned
+	Name   string           // name of the tsv column: contract
+	Header string           // column header; empty: Name in upper case
+	Label  string           // label in the details form; empty: Name
+	Value  func(T) string   // the full value
+	Cell   func(T) string   // what table and wide show instead of Value; nil: Value
+	Detail func(T) string   // what the details form shows instead of Value; nil: Value
+	Below  func(T) []string // lines that the details form shows below the label instead of Value; nil: Value
+	Tone   func(T) Tone     // nil: Plain
+	Where  Where            // forms that have it; zero: Everywhere
+	Flex   bool             // free text: may be shortened in the table
+	Right  bool             // a count: right-aligned
 }
 
 // Noun describes how values of T are printed.

@@ -1,260 +1,167 @@
 package top
 
 import (
-	"crypto/ecdsa"
-	"crypto/ed25519"
-	"crypto/rsa"
-	"crypto/sha256"
-	"crypto/x509"
-	"encoding/hex"
-	"fmt"
-	"net"
-	"net/url"
-	"strconv"
-	"strings"
-	"time"
+	"bytes"
+	"context"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
-	"github.com/cmctl/cmctl/pkg/cms"
 	"github.com/cmctl/cmctl/pkg/exit"
 	"github.com/cmctl/cmctl/pkg/output"
 	"github.com/cmctl/cmctl/pkg/pki"
+	"github.com/cmctl/cmctl/pkg/terminal"
 )
 
-// finding is one artefact found in a file: a certificate of a chain, a
-// request, a signed message. Members that its kind does not have are absent.
-type finding struct {
-	File      string      `json:"file"`
-	Kind      string      `json:"kind"` // certificate, csr, cms
-	Subject   string      `json:"subject,omitempty"`
-	Issuer    string      `json:"issuer,omitempty"`
-	Serial    pki.Serial  `json:"certificateserialnumber,omitempty"`
-	ValidFrom string      `json:"validfrom,omitempty"`
-	ValidTo   string      `json:"validto,omitempty"`
-	Type      string      `json:"subjectType,omitempty"` // EE or CA
-	Names     []string    `json:"names,omitempty"`       // subject alternative names
-	KeyUsage  []string    `json:"keyusage,omitempty"`
-	Key       string      `json:"key,omitempty"` // "RSA 2048", "EC P-256"
-	Algorithm string      `json:"signaturealgorithm,omitempty"`
-	AKI       string      `json:"authorityKeyIdentifier,omitempty"`
-	SKI       string      `json:"subjectKeyIdentifier,omitempty"`
-	SHA256    string      `json:"sha256,omitempty"` // of the DER; of the content for cms
-	Encoding  string      `json:"encoding,omitempty"`
-	Content   string      `json:"contenttype,omitempty"`
-	Size      *int        `json:"contentsize,omitempty"`
-	Signers   []cmsSigner `json:"signers,omitempty"`
-}
+type inspectOptions struct {
+	f *cmdutil.Factory
 
-type cmsSigner struct {
-	Issuer      string     `json:"issuer,omitempty"`
-	Serial      pki.Serial `json:"certificateserialnumber,omitempty"`
-	KeyID       string     `json:"subjectKeyIdentifier,omitempty"`
-	Digest      string     `json:"digest"`
-	Algorithm   string     `json:"signaturealgorithm"`
-	SigningTime string     `json:"signingtime,omitempty"`
-	Verified    bool       `json:"verified"`
-	Problem     string     `json:"problem,omitempty"`
-}
-
-func (s cmsSigner) String() string {
-	who := s.Issuer + " serial " + s.Serial.String()
-	if s.KeyID != "" {
-		who = "key " + s.KeyID
-	}
-	verdict := "signature verified"
-	if !s.Verified {
-		verdict = "NOT verified: " + s.Problem
-	}
-	return fmt.Sprintf("%s, %s with %s, %s", who, s.Algorithm, s.Digest, verdict)
-}
-
-var findingNoun = output.Noun[finding]{
-	Name: "artefact",
-	ID:   func(d finding) string { return d.SHA256 },
-	Fields: []output.Field[finding]{
-		{Name: "kind", Value: func(d finding) string { return d.Kind }},
-		{Name: "subject", Value: func(d finding) string { return d.Subject }},
-		{Name: "issuer", Value: func(d finding) string { return d.Issuer }},
-		{Name: "serial", Value: func(d finding) string { return d.Serial.String() }},
-		{Name: "validfrom", Value: func(d finding) string { return d.ValidFrom }},
-		{Name: "validto", Value: func(d finding) string { return d.ValidTo }},
-		{Name: "type", Value: func(d finding) string { return d.Type }},
-		{Name: "names", Value: func(d finding) string { return strings.Join(d.Names, ",") }},
-		{Name: "keyusage", Value: func(d finding) string { return strings.Join(d.KeyUsage, ",") }},
-		{Name: "key", Value: func(d finding) string { return d.Key }},
-		{Name: "algorithm", Value: func(d finding) string { return d.Algorithm }},
-		{Name: "aki", Value: func(d finding) string { return d.AKI }},
-		{Name: "ski", Value: func(d finding) string { return d.SKI }},
-		{Name: "sha256", Value: func(d finding) string { return d.SHA256 }},
-		{Name: "content", Value: func(d finding) string { return contentText(d) }},
-		{Name: "signers", Value: func(d finding) string { return signersText(d.Signers) }},
-		{Name: "file", Value: func(d finding) string { return d.File }},
-	},
-}
-
-func contentText(d finding) string {
-	if d.Size == nil {
-		return d.Content
-	}
-	return fmt.Sprintf("%d bytes, type %s, in %s", *d.Size, d.Content, d.Encoding)
-}
-
-func signersText(ss []cmsSigner) string {
-	texts := make([]string, len(ss))
-	for i, s := range ss {
-		texts[i] = s.String()
-	}
-	return strings.Join(texts, "; ")
+	files        []string
+	passwordFile string
 }
 
 func newInspectCmd(f *cmdutil.Factory) *cobra.Command {
+	o := &inspectOptions{f: f}
 	cmd := &cobra.Command{
 		Use:   "inspect <file>...",
-		Short: "Show what is in certificate, request and CMS files",
+		Short: "Show what is in certificate, request, key and CMS files",
 		Long: `Show what is in a file: certificates and chains (PEM, DER, PKCS#7), certificate
-requests, and CMS messages with their signers. It makes no call and needs no
-key. - is standard input.`,
+requests, attribute certificates, CRLs, CMS messages with their signers, PKCS#12
+files, device key packages (SKIP), private keys (their kind only), the sandbox's
+dataToSign, and an outline of other ASN.1. It makes no call and needs no key.
+- is standard input.
+
+A PKCS#12 file needs its password: the first line of --password-file, or asked
+for. The same file tells whether it opens the private keys of a package or an
+encrypted key. No secret is shown.`,
 		Example: `  cmctl inspect server.csr
-  cmctl inspect chain.pem -o json`,
+  cmctl inspect chain.pem -o json
+  cmctl inspect user.p12 --password-file user.pass`,
 		GroupID: cmdutil.GroupLocal,
 		Args:    cmdutil.AtLeastOne("file"),
-		RunE:    func(_ *cobra.Command, args []string) error { return runInspect(f, args) },
+		RunE: func(cmd *cobra.Command, args []string) error {
+			o.files = args
+			return runInspect(cmd.Context(), o)
+		},
 	}
+	cmd.Flags().StringVar(&o.passwordFile, "password-file", "", "`file` whose first line is the password of what is encrypted")
 	return cmdutil.Columns(cmd, findingNoun.Columns())
 }
 
 // maxInspect is the most bytes that are read of a file.
 const maxInspect = 64 << 20
 
-func runInspect(f *cmdutil.Factory, files []string) error {
-	opt, err := f.OutputOptions()
+func runInspect(ctx context.Context, o *inspectOptions) error {
+	opt, err := o.f.OutputOptions()
 	if err != nil {
 		return err
 	}
+	password := ""
+	if o.passwordFile != "" {
+		if o.passwordFile == "-" && slices.Contains(o.files, "-") {
+			return exit.Usagef("", "standard input (-) is named for a file and for --password-file")
+		}
+		if password, err = o.f.SecretFile("--password-file", o.passwordFile); err != nil {
+			return err
+		}
+	}
 	opt.Details = true
 	w := output.NewWriter(findingNoun, opt)
-	for _, file := range files {
-		if err = inspectFile(f, file, w); err != nil {
+	for _, file := range o.files {
+		var data []byte
+		if data, err = o.f.ReadInput(file, maxInspect); err != nil {
+			break
+		}
+		i := &inspector{name: cmdutil.InputName(file), password: []byte(password)}
+		i.ask = func() ([]byte, error) {
+			return o.f.Prompter().Secret(ctx, terminal.Question{Text: "Password for " + i.name, Flag: "--password-file"})
+		}
+		if err = i.file(data); err == nil {
+			err = w.Write(i.found...)
+		}
+		if err != nil {
 			break
 		}
 	}
 	return w.End(err)
 }
 
-func inspectFile(f *cmdutil.Factory, file string, w *output.Writer[finding]) error {
-	data, err := f.ReadInput(file, maxInspect)
-	if err != nil {
-		return err
-	}
-	found, err := inspect(cmdutil.InputName(file), data)
-	if err != nil {
-		return err
-	}
-	return w.Write(found...)
+// inspector looks into one file.
+type inspector struct {
+	name     string
+	password []byte                 // nil: none was given
+	ask      func() ([]byte, error) // for what shows nothing without a password
+	raw      []byte                 // the file
+	found    []finding
 }
 
-func inspect(name string, data []byte) ([]finding, error) {
+func (i *inspector) add(d finding) {
+	d.File = i.name
+	i.found = append(i.found, d)
+}
+
+// file finds the artefacts of a file in their order.
+func (i *inspector) file(data []byte) error {
+	const hint = "certificates, requests, keys, PKCS#7, PKCS#12, CMS messages and other ASN.1 can be inspected"
 	switch kind := pki.Identify(data); kind {
-	case pki.Certificate, pki.Certificates, pki.PKCS7:
-		certs, err := pki.ReadCertificates(name, data)
-		return certificateFindings(name, certs), err
-	case pki.CSR:
-		req, err := pki.ReadRequest(name, data)
-		if err != nil {
-			return nil, err
+	case pki.Empty, pki.OpenSSHKey, pki.JavaKeyStore:
+		return exit.Usagef(hint, "%s is %s", i.name, kind)
+	}
+	pieces, err := pki.Split(data)
+	switch {
+	case err != nil && bytes.Contains(data, []byte("-----BEGIN")):
+		return exit.Usagef(hint, "%s: %w", i.name, err)
+	case err != nil:
+		return exit.Usagef(hint, "%s is %s", i.name, pki.Unknown)
+	}
+	i.raw = data
+	for _, p := range pieces {
+		if err := i.piece(p); err != nil {
+			return err
 		}
-		c := req.CSR
-		return []finding{{
-			File: name, Kind: "csr", Subject: pki.DN(c.RawSubject), Key: keyText(c.PublicKey), Algorithm: c.SignatureAlgorithm.String(),
-			Names: altNames(c.DNSNames, c.EmailAddresses, c.IPAddresses, c.URIs), SHA256: pki.Fingerprint(req.DER),
-		}}, nil
+	}
+	if len(i.found) == 0 {
+		return exit.Usagef(hint, "%s is %s", i.name, pki.Unknown)
+	}
+	return nil
+}
+
+func (i *inspector) piece(p pki.Piece) error {
+	switch p.Kind {
+	case pki.Certificate:
+		certs, err := pki.ReadCertificates(i.name, p.DER)
+		i.certificates(certs)
+		return err
+	case pki.CSR, pki.UnsignedCSR:
+		return i.request(p)
+	case pki.AttributeCertificate:
+		return i.attributeCertificates(p.DER, nil)
+	case pki.CRL:
+		return i.crl(p.DER)
+	case pki.PKCS7:
+		return i.bundle(p)
 	case pki.CMS:
-		return cmsFindings(name, data)
-	default:
-		return nil, exit.Usagef("certificates, requests, PKCS#7 and CMS messages can be inspected", "%s is %s", name, kind)
+		return i.message(p)
+	case pki.PKCS12:
+		return i.pkcs12(p.DER)
+	case pki.PrivateKey, pki.EncryptedPrivateKey:
+		return i.privateKey(p)
+	case pki.PublicKey:
+		i.publicKey(p.DER)
+		return nil
+	case pki.ToSign:
+		return i.toSign(p.DER)
 	}
+	return i.unknown(p.DER)
 }
 
-func certificateFindings(name string, certs []*x509.Certificate) []finding {
-	out := make([]finding, len(certs))
-	for i, c := range certs {
-		typ := "EE"
-		if c.IsCA {
-			typ = "CA"
-		}
-		out[i] = finding{
-			File: name, Kind: "certificate", Subject: pki.DN(c.RawSubject), Issuer: pki.DN(c.RawIssuer), Serial: pki.SerialOf(c.SerialNumber),
-			ValidFrom: pki.FormatTime(c.NotBefore), ValidTo: pki.FormatTime(c.NotAfter), Type: typ,
-			Names: altNames(c.DNSNames, c.EmailAddresses, c.IPAddresses, c.URIs), KeyUsage: pki.KeyUsages(c), Key: keyText(c.PublicKey), Algorithm: c.SignatureAlgorithm.String(),
-			AKI: hex.EncodeToString(c.AuthorityKeyId), SKI: hex.EncodeToString(c.SubjectKeyId), SHA256: pki.Fingerprint(c.Raw),
-		}
-	}
-	return out
-}
-
-func cmsFindings(name string, data []byte) ([]finding, error) {
-	pieces, err := pki.Split(data) // PEM, DER or Base64
+// unknown outlines ASN.1 that has no reader here.
+func (i *inspector) unknown(der []byte) error {
+	lines, err := pki.Outline(der)
 	if err != nil {
-		return nil, exit.Usagef("", "%s: %w", name, err)
+		return exit.Usagef("", "%s is %s: %w", i.name, pki.Unknown, err)
 	}
-	raw := data // Split turns BER into DER, which is what is to be told
-	switch p := pieces[0]; {
-	case p.Block != nil:
-		raw = p.Block.Bytes
-	case data[0] != 0x30: // Base64 without armour
-		raw = p.DER
-	}
-	sd, err := cms.Parse(raw)
-	if err != nil {
-		return nil, exit.Usagef("", "%s: %w", name, err)
-	}
-	size := len(sd.Content)
-	sum := sha256.Sum256(sd.Content)
-	d := finding{File: name, Kind: "cms", Content: sd.ContentType.String(), Encoding: "DER", Size: &size, SHA256: hex.EncodeToString(sum[:])}
-	if !sd.DER {
-		d.Encoding = "BER"
-	}
-	if sd.Detached {
-		d.Content, d.Size, d.SHA256 = "detached", nil, ""
-	}
-	for _, s := range sd.Signers {
-		v := cmsSigner{Issuer: s.Issuer, Serial: s.Serial, KeyID: s.KeyID, Digest: s.Digest, Algorithm: s.Algorithm}
-		if !s.SigningTime.IsZero() {
-			v.SigningTime = s.SigningTime.UTC().Format(time.RFC3339)
-		}
-		if err := s.Verify(sd.Content); err != nil {
-			v.Problem = err.Error()
-		} else {
-			v.Verified = true
-		}
-		d.Signers = append(d.Signers, v)
-	}
-	return append([]finding{d}, certificateFindings(name, sd.Certificates)...), nil
-}
-
-// altNames are the subject alternative names of all kinds.
-func altNames(dns, emails []string, ips []net.IP, uris []*url.URL) []string {
-	all := append(append([]string(nil), dns...), emails...)
-	for _, ip := range ips {
-		all = append(all, ip.String())
-	}
-	for _, u := range uris {
-		all = append(all, u.String())
-	}
-	return all
-}
-
-// keyText is a public key's kind and size.
-func keyText(pub any) string {
-	switch k := pub.(type) {
-	case *rsa.PublicKey:
-		return "RSA " + strconv.Itoa(k.N.BitLen())
-	case *ecdsa.PublicKey:
-		return "EC " + k.Curve.Params().Name
-	case ed25519.PublicKey:
-		return "Ed25519"
-	}
-	return "unknown"
+	i.add(finding{Kind: kindASN1, SHA256: pki.Fingerprint(der), Outline: lines})
+	return nil
 }
