@@ -2,6 +2,7 @@ package sandbox
 
 import (
 	"bytes"
+	"encoding/json"
 	"net/http"
 	"testing"
 	"time"
@@ -41,6 +42,24 @@ func FuzzChooseForm(f *testing.F) {
 		got, err := chooseForm(&http.Request{Header: http.Header{"Accept": {accept}}}, kindDER, kindPKCS7, kindPEM)
 		if err == nil && matchKind(got.kind, []string{kindDER, kindPKCS7, kindPEM}) != got.kind {
 			t.Errorf("%q chose %q", accept, got.kind)
+		}
+	})
+}
+
+func FuzzReadJSON(f *testing.F) {
+	f.Add(`{"regid":"x","signature":"AA=="}`)
+	f.Add(`{"importdata":[{"certificate":"AA=="}],"a":{"b":[1,2.5e3,null]}}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		body, signatures, err := readJSON(jsonType, []byte(text))
+		if err != nil {
+			return
+		}
+		var again map[string]json.RawMessage
+		if err := json.Unmarshal([]byte(text), &again); err != nil {
+			t.Fatalf("%q was taken: %v", text, err)
+		}
+		if len(again) != len(body)+len(signatures) {
+			t.Errorf("%q: %d members, read %d", text, len(again), len(body))
 		}
 	})
 }
