@@ -216,7 +216,7 @@ func (c *cert) json(id string) obj {
 func (g *gateway) write(w http.ResponseWriter, r *http.Request, path string) {
 	body, _ := io.ReadAll(r.Body)
 	r.Body = io.NopCloser(bytes.NewReader(body))
-	values := url.Values{}
+	var values url.Values
 	if strings.HasPrefix(r.Header.Get("Content-Type"), "multipart/") {
 		_ = r.ParseMultipartForm(1 << 20)
 		values = url.Values(r.MultipartForm.Value)
@@ -376,7 +376,7 @@ func itemsOf(ids ...string) (items []Item) {
 
 // ended is how a run ended: the outcomes by id, one word and code each, and
 // how often each was reported.
-func run(t *testing.T, ctx context.Context, r *Runner, w *StateChange, items []Item) (outcomes map[string]string, results []Result, stop error) {
+func run(ctx context.Context, t *testing.T, r *Runner, w *StateChange, items []Item) (outcomes map[string]string, results []Result, stop error) {
 	t.Helper()
 	outcomes = map[string]string{}
 	stop = r.Change(ctx, w, items, func(res Result) {

@@ -55,7 +55,7 @@ func TestOutcomes(t *testing.T) {
 							g.certs[id] = &s
 						}
 						r, signer := g.runner(t, nil)
-						got, _, stop := run(t, t.Context(), r, c.change, itemsOf(id))
+						got, _, stop := run(t.Context(), t, r, c.change, itemsOf(id))
 						switch {
 						case want == "already" && c.name == "reinstate" && m == lenient:
 							want = "done" // nothing tells since when it is active
@@ -94,7 +94,7 @@ func TestMixedBatch(t *testing.T) {
 			g.certs["superseded"] = &cert{status: "revoked", reason: "superseded", at: longAgo}
 			g.certs["compromise"] = &cert{status: "revoked", reason: "keyCompromise", at: longAgo}
 			r, signer := g.runner(t, nil)
-			got, results, stop := run(t, t.Context(), r, Revoke(pki.Superseded), itemsOf(order...))
+			got, results, stop := run(t.Context(), t, r, Revoke(pki.Superseded), itemsOf(order...))
 			same(t, "outcomes", got, want)
 			if stop != nil || len(g.twice()) > 0 || ExitCode(results, stop) != exit.Partial {
 				t.Errorf("stopped by %v, changed twice %v, exit %d", stop, g.twice(), ExitCode(results, stop))
@@ -119,7 +119,7 @@ func TestAlreadyByTime(t *testing.T) {
 				g.certs["2"] = &cert{status: "revoked", reason: "superseded", at: g.now().Add(-time.Minute)}
 				g.certs["3"] = &cert{status: "revoked", reason: "superseded"} // no time
 				r, _ := g.runner(t, nil)
-				got, _, stop := run(t, t.Context(), r, Revoke(pki.Superseded), itemsOf("1", "2", "3"))
+				got, _, stop := run(t.Context(), t, r, Revoke(pki.Superseded), itemsOf("1", "2", "3"))
 				same(t, "outcomes", got, map[string]string{"1": "done", "2": "already", "3": "done"})
 				if stop != nil {
 					t.Error(stop)
@@ -166,7 +166,7 @@ func TestRefusedBatch(t *testing.T) {
 				}
 			}
 			r, signer := g.runner(t, nil)
-			got, _, stop := run(t, t.Context(), r, Revoke(pki.Superseded), items)
+			got, _, stop := run(t.Context(), t, r, Revoke(pki.Superseded), items)
 			same(t, "outcomes", got, want)
 			if c.signatures > 0 && signer.count > c.signatures || signer.count > 21 {
 				t.Errorf("%d signatures, want at most %d", signer.count, c.signatures)
@@ -184,7 +184,7 @@ func TestRefusedBatch(t *testing.T) {
 			c.hidden = true
 		}
 		r, signer := g.runner(t, nil)
-		got, results, stop := run(t, t.Context(), r, Revoke(pki.Superseded), items)
+		got, results, stop := run(t.Context(), t, r, Revoke(pki.Superseded), items)
 		same(t, "outcomes", got, all(items, "failed -1"))
 		if stop != nil || signer.count > maxRounds+10 || ExitCode(results, stop) != exit.Failure {
 			t.Errorf("%v, %d signatures, exit %d", stop, signer.count, ExitCode(results, stop))
@@ -199,7 +199,7 @@ func TestDroppedParameters(t *testing.T) {
 	g.maxParams = 8 // reason, signature and six ids
 	items := g.fill(20)
 	r, signer := g.runner(t, nil)
-	got, _, stop := run(t, t.Context(), r, Revoke(pki.Superseded), items)
+	got, _, stop := run(t.Context(), t, r, Revoke(pki.Superseded), items)
 	same(t, "outcomes", got, all(items, "done"))
 	if stop != nil || len(g.twice()) > 0 || signer.count != 4 {
 		t.Errorf("%v, changed twice %v, %d signatures, want 4", stop, g.twice(), signer.count)
@@ -214,7 +214,7 @@ func TestDroppedParameters(t *testing.T) {
 		g.maxParams = 2
 		items := g.fill(3)
 		r, _ := g.runner(t, nil)
-		got, results, stop := run(t, t.Context(), r, Revoke(pki.Superseded), items)
+		got, results, stop := run(t.Context(), t, r, Revoke(pki.Superseded), items)
 		same(t, "outcomes", got, all(items, "failed"))
 		if stop != nil || !strings.Contains(results[0].Err.Error(), "reads unchanged") || ExitCode(results, stop) != exit.Failure {
 			t.Errorf("%v, %v, exit %d", stop, results[0].Err, ExitCode(results, stop))
@@ -267,7 +267,7 @@ func TestLostAnswers(t *testing.T) {
 			r, signer := g.runner(t, nil)
 			var notices []string
 			r.Notice = func(s string) { notices = append(notices, s) }
-			got, results, stop := run(t, t.Context(), r, Revoke(pki.Superseded), items)
+			got, results, stop := run(t.Context(), t, r, Revoke(pki.Superseded), items)
 			same(t, "outcomes", got, all(items, "done"))
 			if stop != nil || len(g.twice()) > 0 || ExitCode(results, stop) != exit.OK {
 				t.Errorf("stopped by %v, changed twice %v", stop, g.twice())
@@ -285,7 +285,7 @@ func TestLostAnswers(t *testing.T) {
 		g.maxParams, g.fault = 4, at(2, true, true, cut) // two of five ids
 		items := g.fill(5)
 		r, _ := g.runner(t, nil)
-		got, _, stop := run(t, t.Context(), r, Revoke(pki.Superseded), items)
+		got, _, stop := run(t.Context(), t, r, Revoke(pki.Superseded), items)
 		same(t, "outcomes", got, all(items, "done"))
 		if stop != nil || len(g.twice()) > 0 {
 			t.Errorf("%v, changed twice %v", stop, g.twice())
@@ -303,7 +303,7 @@ func TestLostAnswers(t *testing.T) {
 		items := g.fill(5)
 		r, signer := g.runner(t, nil)
 		r.Batch = 3
-		got, results, stop := run(t, t.Context(), r, Revoke(pki.Superseded), items)
+		got, results, stop := run(t.Context(), t, r, Revoke(pki.Superseded), items)
 		same(t, "outcomes", got, map[string]string{"1": "unknown", "2": "unknown", "3": "unknown", "4": "skipped", "5": "skipped"})
 		if ExitCode(results, stop) != exit.Unavailable || signer.count != lostRounds {
 			t.Errorf("%v, %d signatures", stop, signer.count)
@@ -320,7 +320,7 @@ func TestLostAnswers(t *testing.T) {
 		}
 		items := g.fill(2)
 		r, signer := g.runner(t, func(c *cmapi.Config) { c.Timeout = time.Second })
-		got, results, stop := run(t, t.Context(), r, Revoke(pki.Superseded), items)
+		got, results, stop := run(t.Context(), t, r, Revoke(pki.Superseded), items)
 		same(t, "outcomes", got, all(items, "unknown"))
 		if ExitCode(results, stop) != exit.Unavailable || signer.count != 1 {
 			t.Errorf("%v, %d signatures", stop, signer.count)
@@ -362,7 +362,7 @@ func TestUnreadable(t *testing.T) {
 			}
 			items := g.fill(3)
 			r, _ := g.runner(t, nil)
-			got, results, stop := run(t, t.Context(), r, Revoke(pki.Superseded), items)
+			got, results, stop := run(t.Context(), t, r, Revoke(pki.Superseded), items)
 			same(t, "outcomes", got, all(items, c.want))
 			if g.signed != c.signed || ExitCode(results, stop) != c.code || len(g.twice()) > 0 {
 				t.Errorf("%d signed, exit %d: %v", g.signed, ExitCode(results, stop), stop)
@@ -388,7 +388,7 @@ func TestStops(t *testing.T) {
 		{"-15 when asked to sign", false, fail(-15), nil, "failed -15", exit.Refused, 1},
 		{"-12", true, fail(-12), nil, "failed -12", exit.Unavailable, 2},
 		{"403", false, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(403) }, nil, "failed", exit.Refused, 1},
-		{"redirect", true, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/login", 302) }, nil, "failed", exit.Unavailable, 2},
+		{"redirect", true, func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, "/login", http.StatusFound) }, nil, "failed", exit.Unavailable, 2},
 		{"413", true, func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(413) }, nil, "failed", exit.Unavailable, 2},
 		{"asked to sign again", true, func(w http.ResponseWriter, _ *http.Request) {
 			reply(w, 200, obj{"error": -19, "dataToSign": "AAEC"})
@@ -413,7 +413,7 @@ func TestStops(t *testing.T) {
 				}
 				return nil
 			}
-			got, results, stop := run(t, t.Context(), r, Revoke(pki.Superseded), items)
+			got, results, stop := run(t.Context(), t, r, Revoke(pki.Superseded), items)
 			same(t, "outcomes", got, map[string]string{"1": "done", "2": "done", "3": c.second, "4": c.second, "5": got["5"], "6": got["5"]})
 			if !strings.HasPrefix(got["5"], "skipped") {
 				t.Errorf("the last batch is %s", got["5"])
@@ -438,7 +438,7 @@ func TestNamedUnderAnyCode(t *testing.T) {
 		g.certs["2"].hidden = true
 		r, signer := g.runner(t, nil)
 		r.Batch = 2
-		got, results, stop := run(t, t.Context(), r, Revoke(pki.Superseded), items)
+		got, results, stop := run(t.Context(), t, r, Revoke(pki.Superseded), items)
 		same(t, fmt.Sprint(code), got, map[string]string{"1": "done", "2": "failed 909", "3": "done", "4": "done"})
 		if stop != nil || signer.count != 2 || ExitCode(results, stop) != exit.Partial {
 			t.Errorf("%d: %v, %d signatures", code, stop, signer.count)
@@ -457,7 +457,7 @@ func TestBusy(t *testing.T) {
 	}
 	items := g.fill(3)
 	r, signer := g.runner(t, nil)
-	got, _, stop := run(t, t.Context(), r, Hold(), items)
+	got, _, stop := run(t.Context(), t, r, Hold(), items)
 	same(t, "outcomes", got, all(items, "done"))
 	signed := g.signedWrites()
 	if stop != nil || signer.count != 1 || len(signed) != 2 || signed[0].body != signed[1].body || len(g.twice()) > 0 {
@@ -538,7 +538,7 @@ func TestInterrupted(t *testing.T) {
 			ctx, cancel := context.WithCancelCause(t.Context())
 			defer cancel(nil)
 			c.when(func() { cancel(signal) }, g, signer, r)
-			got, results, stop := run(t, ctx, r, Revoke(pki.Superseded), items)
+			got, results, stop := run(ctx, t, r, Revoke(pki.Superseded), items)
 			same(t, "outcomes", got, c.want)
 			if !errors.Is(stop, signal) || ExitCode(results, stop) != exit.Interrupted || len(g.writes) != c.sends || len(g.twice()) > 0 {
 				t.Errorf("%v, exit %d, %d sends, want %d", stop, ExitCode(results, stop), len(g.writes), c.sends)
@@ -551,7 +551,7 @@ func TestInterrupted(t *testing.T) {
 		r, _ := g.runner(t, nil)
 		ctx, cancel := context.WithDeadline(t.Context(), time.Now().Add(-time.Second))
 		defer cancel()
-		got, _, stop := run(t, ctx, r, Hold(), items)
+		got, _, stop := run(ctx, t, r, Hold(), items)
 		same(t, "outcomes", got, all(items, "skipped"))
 		if !errors.Is(stop, context.DeadlineExceeded) || len(g.writes) != 0 {
 			t.Errorf("%v, %d sends", stop, len(g.writes))
@@ -572,7 +572,7 @@ func TestBatches(t *testing.T) {
 		items := g.fill(c.n)
 		r, _ := g.runner(t, nil)
 		r.Batch = c.batch
-		_, results, stop := run(t, t.Context(), r, Hold(), items)
+		_, results, stop := run(t.Context(), t, r, Hold(), items)
 		var sizes []int
 		var sent []string
 		for _, w := range g.signedWrites() {
