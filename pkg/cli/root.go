@@ -9,6 +9,7 @@ import (
 	"github.com/cmctl/cmctl/pkg/cli/cert"
 	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
 	"github.com/cmctl/cmctl/pkg/cli/contexts"
+	"github.com/cmctl/cmctl/pkg/cli/key"
 	"github.com/cmctl/cmctl/pkg/cli/proc"
 	"github.com/cmctl/cmctl/pkg/cli/reg"
 	"github.com/cmctl/cmctl/pkg/cli/top"
@@ -54,7 +55,7 @@ cmctl of cert-manager is another program.`,
 	})
 	addGlobalFlags(root)
 	_ = root.RegisterFlagCompletionFunc("context", contexts.CompleteNames(f))
-	root.AddCommand(cert.NewCmd(f), proc.NewCmd(f), reg.NewCmd(f), acme.NewCmd(f), contexts.NewCmd(f))
+	root.AddCommand(cert.NewCmd(f), proc.NewCmd(f), reg.NewCmd(f), acme.NewCmd(f), key.NewCmd(f), contexts.NewCmd(f))
 	root.AddCommand(top.NewCmds(f)...)
 	root.SetHelpCommandGroupID(cmdutil.GroupLocal)
 	root.SetUsageFunc(printUsage)

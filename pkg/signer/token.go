@@ -46,7 +46,7 @@ func (id *Identity) openToken(ctx context.Context, ref Ref, secrets Secrets, tok
 	case key == nil: // the key is the certificate's
 		key, cert = cert, nil
 	}
-	r := pkcs11.Request{Key: key, Cert: cert, PIN: secrets.pinFor(key)}
+	r := pkcs11.Request{Key: key, Cert: cert, PIN: secrets.PINFor(key)}
 	if cert == nil && ref.Cert != "" && ref.Key != "" {
 		if r.Certs, err = readCertificates(ref); err != nil {
 			return err
@@ -87,9 +87,9 @@ func (id *Identity) openKeyFile(ctx context.Context, ref Ref, cert *uri.URI, sec
 	return nil
 }
 
-// pinFor finds the PIN of a token. The URI's pin-source comes last before the
+// PINFor finds the PIN of the token that a URI names. The URI's pin-source comes last before the
 // officer is asked.
-func (s Secrets) pinFor(u *uri.URI) pkcs11.PINSource {
+func (s Secrets) PINFor(u *uri.URI) pkcs11.PINSource {
 	if u.PINSource != "" {
 		s.Sources = append(s.Sources[:len(s.Sources):len(s.Sources)], Source{Origin: "pin-source of the URI", File: u.PINSource})
 	}

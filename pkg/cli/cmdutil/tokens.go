@@ -124,3 +124,28 @@ func (f *Factory) pinEntries(id *signer.Identity, signatures int, consent bool) 
 	}
 	return "no PIN entry"
 }
+
+// PINSource finds the PIN for a token that is only looked at: --pin-file as
+// given on the command line, the URI's pin-source, or the officer. The PIN of
+// the settings is for the key of the settings.
+func (f *Factory) PINSource(u *uri.URI) pkcs11.PINSource {
+	secrets := f.secrets(config.Pair{}, forTLS)
+	if file, ok := f.Flag("pin-file"); ok {
+		secrets.Sources = []signer.Source{{Origin: "--pin-file", File: file}}
+	}
+	return secrets.PINFor(u)
+}
+
+// TLSOfficer is the certificate and key for TLS.
+func (f *Factory) TLSOfficer(ctx context.Context) (*signer.Identity, error) {
+	s, err := f.Settings()
+	if err != nil {
+		return nil, err
+	}
+	return f.officer(ctx, s.TLS, forTLS)
+}
+
+// PlanSignatures says beforehand how many signatures a run will make with a
+// key: one that wants the PIN for each is refused where --pin-entries allows
+// fewer.
+func (f *Factory) PlanSignatures(id *signer.Identity, n int) { f.pinEntries(id, n, false) }

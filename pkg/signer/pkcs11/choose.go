@@ -166,6 +166,19 @@ func tooMany(u *uri.URI, places []place) error {
 	return exit.New(exit.Key, "name one of them: add its token or serial to the URI", "%s", b.String())
 }
 
+// notTheirs says that keys which a URI fits belong to none of the certificates.
+func notTheirs(w wanted, others []choice) error {
+	var b strings.Builder
+	fmt.Fprintf(&b, "no key that %s fits belongs to the certificate", describe(w.key))
+	for i, c := range others {
+		if i == mostListed {
+			break
+		}
+		fmt.Fprintf(&b, "\n  there is %s  %s", c.uri([]*pair{c.pair}), keyType(c.pair.pub, c.pair.private))
+	}
+	return exit.New(exit.Key, "name the certificate and the key that belong together", "%s", b.String())
+}
+
 // none says that a token has no such key, and what it has.
 func none(w wanted, p place, pairs []*pair, loggedIn bool) error {
 	var b strings.Builder

@@ -70,7 +70,7 @@ func (t *Tokens) Open(ctx context.Context, r Request) (*Key, error) {
 	if err != nil {
 		return nil, err
 	}
-	var choices []choice
+	var choices, others []choice // that fit, and that only the URI fits
 	var pairs []*pair
 	var objects []*object
 	views := map[*pair][]*object{}
@@ -91,9 +91,12 @@ func (t *Tokens) Open(ctx context.Context, r Request) (*Key, error) {
 		}
 		pairs = group(objects)
 		for _, x := range pairs {
-			if w.fits(x, loggedIn) {
+			switch {
+			case w.fits(x, loggedIn):
 				choices = append(choices, choice{p, x})
 				views[x] = objects
+			case matches(x, w.key, loggedIn):
+				others = append(others, choice{p, x})
 			}
 		}
 	}
@@ -103,6 +106,8 @@ func (t *Tokens) Open(ctx context.Context, r Request) (*Key, error) {
 		return t.key(ctx, w, c, views[c.pair])
 	case len(places) > 1 && len(choices) > 0 && spread(choices):
 		return nil, ambiguous(r.Key, choices)
+	case len(places) > 1 && len(choices) == 0 && len(others) > 0 && w.certs != nil:
+		return nil, notTheirs(w, others)
 	case len(places) > 1 && len(choices) == 0:
 		return nil, tooMany(r.Key, places)
 	}
