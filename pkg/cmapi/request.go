@@ -116,6 +116,9 @@ func (op Operation) multipart(parts []part, accept string, pathArgs ...string) (
 		if strings.Contains(p.value, boundary) {
 			return Request{}, fmt.Errorf("the value of %s holds the multipart boundary %q", p.name, boundary)
 		}
+		if p.contentType == "" && !ascii(p.value) {
+			p.contentType = "text/plain; charset=UTF-8" // containers take a bare part for Latin-1
+		}
 		b.Write(multipartField(boundary, p.name, p.contentType, []byte(p.value)))
 	}
 	b.WriteString("--" + boundary + "--\r\n")
@@ -123,6 +126,10 @@ func (op Operation) multipart(parts []part, accept string, pathArgs ...string) (
 		Operation: op.ID, Method: op.Method, Path: op.path(pathArgs), Accept: accept, Write: op.Write,
 		ContentType: "multipart/form-data; boundary=" + boundary, Shape: ShapeMultipart, Body: b.Bytes(),
 	}, nil
+}
+
+func ascii(s string) bool {
+	return strings.IndexFunc(s, func(r rune) bool { return r > unicode.MaxASCII }) < 0
 }
 
 // json builds a JSON write. body must marshal to an object with at least one
