@@ -151,6 +151,7 @@ static CK_RV getTokenInfo(CK_ULONG slot, CK_TOKEN_INFO *info) {
 	misbehave("token", 1);
 	CK_RV rv = CALL(GetTokenInfo, slot, info);
 	if (rv != CKR_OK) return rv;
+	if (fault("no-flags") != NULL) info->flags &= ~(CK_ULONG)(CKF_USER_PIN_COUNT_LOW | CKF_USER_PIN_FINAL_TRY | CKF_USER_PIN_LOCKED);
 	static const struct { const char *name; CK_ULONG flag; } flags[] = {
 		{"count-low", CKF_USER_PIN_COUNT_LOW}, {"final-try", CKF_USER_PIN_FINAL_TRY}, {"to-be-changed", CKF_USER_PIN_TO_BE_CHANGED},
 		{"keypad", CKF_PROTECTED_AUTHENTICATION_PATH}, {"read-only", CKF_WRITE_PROTECTED},
@@ -347,9 +348,6 @@ static CK_RV sign(CK_ULONG session, CK_BYTE *data, CK_ULONG len, CK_BYTE *signat
 		pthread_mutex_unlock(&card);
 	}
 	CK_RV rv = CKR_OK;
-	if (number("log-out", 0) == n) { // the login is lost, as when another program resets the card
-		logout(session);
-	}
 	if (number("lose-sessions", 0) == n) {
 		CK_ULONG info[4] = {0}; // the first is the slot's number
 		CALL(GetSessionInfo, session, info);
@@ -358,6 +356,7 @@ static CK_RV sign(CK_ULONG session, CK_BYTE *data, CK_ULONG len, CK_BYTE *signat
 	if (out()) rv = n == number("pull", -1) + 1 ? CKR_GENERAL_ERROR : CKR_DEVICE_REMOVED; // the first word is a general one
 	else rv = CALL(Sign, session, data, len, signature, size);
 	if (rv == CKR_USER_NOT_LOGGED_IN && fault("harsh") != NULL) logout(session); // as OpenSC does for want of a context login
+	if (number("log-out", 0) == n) logout(session); // as when another program resets the card
 	pthread_mutex_lock(&lock);
 	now.signatures++;
 	pthread_mutex_unlock(&lock);
