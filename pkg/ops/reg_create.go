@@ -28,7 +28,7 @@ func (r *Runner) CreateRegistrations(ctx context.Context, at RegistrationPlace, 
 		res := RegistrationResult{Result: Result{Item: Item{Line: w.Line, Input: w.Input}}, FQDN: w.In.FQDN}
 		res.RegID, res.Outcome, res.Err = r.createRegistration(ctx, at, w.In)
 		stop := stopping(res.Err)
-		if res.Outcome == Unknown {
+		if stop == nil && (res.Outcome == Unknown || res.Outcome == Skipped) {
 			stop = res.Err
 		}
 		report(i, res)
@@ -63,10 +63,8 @@ func (r *Runner) createRegistration(ctx context.Context, at RegistrationPlace, i
 	case lost != nil:
 		r.notice(fmt.Sprintf("reg create: the answer was lost; looking for the registration of %s", in.FQDN))
 		return r.settleCreation(ctx, at, in.FQDN, seen, sentAt, lost)
-	case err != nil && errors.As(err, new(*cmapi.Error)):
-		return "", Failed, err
 	case err != nil:
-		return "", Skipped, err // the key failed or the caller ended it: the gateway was not asked
+		return "", refusedOrUnsent(err), err
 	}
 	if regID = cmapi.RegistrationIDOf(answer); regID != "" {
 		o, err = r.confirmCreation(ctx, at, regID)

@@ -2,7 +2,6 @@ package ops
 
 import (
 	"context"
-	"errors"
 	"slices"
 	"strings"
 
@@ -34,10 +33,8 @@ func (r *Runner) UpdateRegistration(ctx context.Context, at RegistrationPlace, b
 				return Unknown, unsettled(lost, hint, "the registration reads unchanged so far")
 			}
 			r.notice("reg update: the answer was lost and the registration reads unchanged; sending it again")
-		case err != nil && errors.As(err, new(*cmapi.Error)):
-			return Failed, err
 		case err != nil:
-			return Skipped, err
+			return refusedOrUnsent(err), err
 		default:
 			return r.confirmUpdate(context.WithoutCancel(ctx), at, &before, in)
 		}

@@ -87,6 +87,16 @@ func lostAnswer(err error) *cmapi.Error {
 	return nil
 }
 
+// refusedOrUnsent is the outcome of a write whose fate is not open: Failed, or
+// Skipped when the key failed or the caller ended it and nothing was asked.
+func refusedOrUnsent(err error) Outcome {
+	var call *cmapi.Error
+	if errors.As(err, &call) && call.Fault != cmapi.FaultEnded {
+		return Failed
+	}
+	return Skipped
+}
+
 // refusedRead tells an answer that refuses to read, in a gateway's words: what
 // is to be written may be allowed all the same.
 func refusedRead(err error) bool {
