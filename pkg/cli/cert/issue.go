@@ -42,7 +42,7 @@ is looked for; nothing is asked for twice.
 			return o.run(cmd.Context())
 		},
 	}
-	o.check = func(int) error { return checkHandler(o.handler) }
+	o.check = func() error { return checkHandler(o.handler) }
 	o.issue = func(ctx context.Context, runner *ops.Runner, c *csr, in cmapi.IssueRequest) (*issued, error) {
 		got, err := runner.Issue(ctx, c.req, in)
 		if err != nil {

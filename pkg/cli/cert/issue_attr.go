@@ -46,7 +46,7 @@ is asked for twice.
 			return o.run(cmd.Context())
 		},
 	}
-	o.check = func(int) error {
+	o.check = func() error {
 		_, err := cmdutil.ParseArgs([]string{o.baseID}, cmdutil.AsUnset)
 		return err
 	}

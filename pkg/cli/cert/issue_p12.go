@@ -56,7 +56,7 @@ looked for, and named so that it can be revoked.
 	return cmdutil.Columns(cmdutil.Operations(cmd, "issueCertificatePkcs10ToPkcs12"), storedNoun.Columns())
 }
 
-func (o *issueP12Options) checkPassword(int) error {
+func (o *issueP12Options) checkPassword() error {
 	if o.passwordFile != "" && o.generate != "" {
 		return exit.Usagef("", "--password-file and --generate-password exclude each other")
 	}

@@ -33,7 +33,7 @@ type issuing struct {
 
 	// Steps of one verb, each nil when it has none: what is wrong with its own
 	// flags, secrets to be had, and a look at the gateway before the question.
-	check  func(n int) error
+	check  func() error
 	secret func(context.Context) error
 	look   func(context.Context, *ops.Runner, *cmdutil.Write) error
 	// issue asks for one certificate.
@@ -71,14 +71,14 @@ func (o *issuing) run(ctx context.Context) error {
 	if err := o.requests.check(); err != nil {
 		return err
 	}
+	if o.check != nil {
+		if err := o.check(); err != nil {
+			return err
+		}
+	}
 	list, err := o.requests.read(f)
 	if err != nil {
 		return err
-	}
-	if o.check != nil {
-		if err := o.check(len(list)); err != nil {
-			return err
-		}
 	}
 	if err := o.target.check(len(list), opt); err != nil {
 		return err

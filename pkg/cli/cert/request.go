@@ -2,6 +2,7 @@ package cert
 
 import (
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -63,6 +64,8 @@ func (r *requests) check() error {
 		return exit.Usagef("a request has its own subject and names", "both requests and --subject, --san or --new-key are given")
 	case !r.asked && len(r.files) == 0:
 		return exit.Usagef("name its file, or describe it with --subject", "no certificate request is given")
+	case stdinTwice(r.files):
+		return exit.Usagef("", "standard input (-) is named twice")
 	case !r.asked:
 		return nil
 	case r.subject == "" && len(r.sans) == 0:
@@ -93,14 +96,8 @@ func (r *requests) read(f *cmdutil.Factory) ([]csr, error) {
 		c, err := r.ofSubject()
 		return []csr{c}, err
 	}
-	stdin := 0
 	out := make([]csr, len(r.files))
 	for i, file := range r.files {
-		if file == "-" {
-			if stdin++; stdin > 1 {
-				return nil, exit.Usagef("", "standard input (-) is named twice")
-			}
-		}
 		data, err := f.ReadInput(file, maxCSR)
 		if err != nil {
 			return nil, err
@@ -120,6 +117,11 @@ func (r *requests) read(f *cmdutil.Factory) ([]csr, error) {
 		}
 	}
 	return out, nil
+}
+
+func stdinTwice(files []string) bool {
+	i := slices.Index(files, "-")
+	return i >= 0 && slices.Contains(files[i+1:], "-")
 }
 
 func (r *requests) ofSubject() (csr, error) {
