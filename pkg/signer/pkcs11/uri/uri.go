@@ -334,8 +334,12 @@ func (u *URI) String() string {
 	}
 	add("object", u.Object)
 	add("type", u.Type)
+	source := u.PINSource
+	if len(source) >= 5 && strings.EqualFold(source[:5], "file:") { // a file of that name
+		source = "file:" + escape(source, unreserved)
+	}
 	for _, q := range []struct{ name, value string }{
-		{"pin-source", u.PINSource}, {"module-path", u.ModulePath}, {"module-name", u.ModuleName}, {"x-init-reserved", u.InitReserved},
+		{"pin-source", source}, {"module-path", u.ModulePath}, {"module-name", u.ModuleName}, {"x-init-reserved", u.InitReserved},
 	} {
 		if q.value != "" {
 			query = append(query, q.name+"="+escape(q.value, queryChars))
@@ -351,7 +355,8 @@ func (u *URI) String() string {
 // What stands unescaped. The RFC allows more; these need no quoting in a shell
 // beyond that for ; and ?.
 const (
-	pathChars  = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~:@"
+	unreserved = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-._~"
+	pathChars  = unreserved + ":@"
 	queryChars = pathChars + "/"
 )
 
