@@ -233,12 +233,11 @@ func (o *issuing) issueAll(ctx context.Context, runner *ops.Runner, list []csr, 
 			break
 		}
 	}
+	err := o.ending(failed, done, len(list))
 	if records {
-		if err := w.Close(); err != nil {
-			return err
-		}
+		err = w.End(err)
 	}
-	return o.ending(failed, done, len(list))
+	return err
 }
 
 // ending is how the verb ends.
