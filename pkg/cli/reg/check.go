@@ -102,14 +102,15 @@ func checkEmail(s string) (string, error) {
 	return s, nil
 }
 
-// checkSerial takes the serial number of a device in hexadecimal, perhaps with
-// colons.
+// checkSerial takes the serial number of a device as its maker writes it: no
+// certificate's, so nothing says that it is hexadecimal.
 func checkSerial(s string) (string, error) {
-	hex := strings.ToLower(strings.ReplaceAll(strings.TrimPrefix(s, "0x"), ":", ""))
-	if len(hex) > maxText || !regexp.MustCompile(`^[0-9a-f]+$`).MatchString(hex) {
-		return "", errors.New("expected a serial number in hexadecimal, such as 0a1b2c")
+	s = strings.TrimSpace(s)
+	unfit := func(r rune) bool { return !unicode.IsPrint(r) }
+	if s == "" || len(s) > 64 || strings.ContainsFunc(s, unfit) {
+		return "", errors.New("expected the serial number of a device, up to 64 printable characters")
 	}
-	return hex, nil
+	return s, nil
 }
 
 // checkDomains takes names and patterns separated by commas, and sends them

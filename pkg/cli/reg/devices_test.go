@@ -49,7 +49,7 @@ func TestReadDevices(t *testing.T) {
 		{"no such column", cmapi.SCEPRegistration, "fqdn,regtype\nr1,scep\n", in{}, "", nil},
 		{"scep by flags and by the API's names", cmapi.SCEPRegistration,
 			"FQDN,Validity,STATUS,IP-Address,email,serialnumber,password\n r1 , 7 ,Open,192.0.2.1,a@example.com,0A, pass word \n", in{}, "",
-			[]device{{line: 2, in: in{FQDN: "r1", Validity: "7", Status: "open", IPAddress: "192.0.2.1", Email: "a@example.com", SerialNumber: "0a", Password: "pass word "}}}},
+			[]device{{line: 2, in: in{FQDN: "r1", Validity: "7", Status: "open", IPAddress: "192.0.2.1", Email: "a@example.com", SerialNumber: "0A", Password: "pass word "}}}},
 		{"what is given as a flag counts where a line is silent", cmapi.CMPRegistration,
 			"fqdn,validity,password\nr1,,\nr2,8,own\n", in{Validity: "7", Status: "closed", Password: "all"}, "",
 			[]device{{line: 2, in: in{FQDN: "r1", Validity: "7", Status: "closed", Password: "all"}}, {line: 3, in: in{FQDN: "r2", Validity: "8", Status: "closed", Password: "own"}}}},

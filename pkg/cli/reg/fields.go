@@ -32,7 +32,7 @@ func fields() []field {
 		{"status", "status", "whether certificates may be made under it", statuses(), func(r *in) *string { return &r.Status }, checkStatus},
 		{"ip-address", "ipaddress", "IP `address` of the device; scep", nil, func(r *in) *string { return &r.IPAddress }, checkIP},
 		{"email", "email", "mail `address` for it; scep", nil, func(r *in) *string { return &r.Email }, checkEmail},
-		{"serial-number", "serialnumber", "serial number of the device in `hexadecimal`; scep", nil, func(r *in) *string { return &r.SerialNumber }, checkSerial},
+		{"serial-number", "serialnumber", "serial `number` of the device; scep", nil, func(r *in) *string { return &r.SerialNumber }, checkSerial},
 		{"username", "username", "`user` of HTTP authentication; est", nil, func(r *in) *string { return &r.Username }, checkUser},
 		{"realm", "realm", "`realm` of HTTP authentication; est", nil, func(r *in) *string { return &r.Realm }, checkText(maxText)},
 		{"subject-cn", "subject-commonname", "common `name` expected in the request, for certificate authentication; est", nil, func(r *in) *string { return &r.SubjectCN }, checkText(maxCN)},
