@@ -14,6 +14,10 @@ echo "one revocation ..." >&2
 cmctl-sandbox exec --certs 2000 -- "$here/revoke.sh"
 echo "a search over 20,000 certificates ..." >&2
 cmctl-sandbox exec --certs 20000 -- "$here/search.sh"
+echo "a complete listing against loops ..." >&2
+cmctl-sandbox exec --certs 20000 -- "$here/search_complete.sh"
+echo "a search over 1,000,000 certificates ..." >&2
+cmctl-sandbox exec --certs 1000000 -- "$here/search_million.sh"
 
 awk -F '\t' '
   BEGIN { printf "%-34s %14s %14s %7s %7s\n", "WHAT", "CMCTL", "YARDSTICK", "RATIO", "BOUND" }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"time"
 )
 
@@ -202,6 +203,10 @@ func retryIn(r Request, e *Error, try int, waited time.Duration) (wait time.Dura
 
 // decodeJSON reads a JSON answer into v and names the operation when it fails.
 func decodeJSON(r Request, a *Answer, v any) error {
+	if o, ok := v.(*object); ok && a.fields != nil {
+		o.members = slices.Clone(a.fields.members) // read once already
+		return nil
+	}
 	if err := json.Unmarshal(trimBOM(a.Body), v); err != nil {
 		return nonsense(r, a, err)
 	}

@@ -1,6 +1,7 @@
 package cmapi
 
 import (
+	"bytes"
 	"encoding/json"
 	"strings"
 	"time"
@@ -47,7 +48,7 @@ func (c *Certificate) OnHold() bool {
 // UnmarshalJSON reads every form that gateways are known to answer with.
 func (c *Certificate) UnmarshalJSON(raw []byte) (err error) {
 	var o object
-	if err = json.Unmarshal(raw, &o); err != nil {
+	if err = o.UnmarshalJSON(raw); err != nil {
 		return err
 	}
 	text := func(name string) (s string) {
@@ -74,28 +75,31 @@ func (c *Certificate) UnmarshalJSON(raw []byte) (err error) {
 		c.KeyUsage, err = o.texts("keyusage")
 	}
 	if f, ok := o.take("extendedcertsearch"); ok {
-		c.Fields = f
+		c.Fields = bytes.Clone(f) // the answer it is a part of is long
 	}
 	c.Extra = o.rest()
 	return err
 }
 
 // MarshalJSON writes the API's names in a fixed order, then unknown members.
-func (c Certificate) MarshalJSON() ([]byte, error) {
-	var m members
-	m.put("certid", c.CertID)
-	m.put("subject", c.Subject)
-	m.put("issuer", c.Issuer)
-	m.put("certificateserialnumber", c.Serial.String())
-	m.put("subjectType", c.SubjectType)
-	m.put("validfrom", c.ValidFrom)
-	m.put("validto", c.ValidTo)
-	m.put("status", c.Status)
-	m.put("reason", c.Reason)
-	m.put("revocationtime", c.RevocationTime)
-	m.put("keyusage", c.KeyUsage)
-	m.put("authorityKeyIdentifier", c.AKI)
-	m.put("subjectKeyIdentifier", c.SKI)
+func (c Certificate) MarshalJSON() ([]byte, error) { return c.AppendJSON(nil) }
+
+// AppendJSON appends what MarshalJSON gives.
+func (c Certificate) AppendJSON(dst []byte) ([]byte, error) {
+	m := members{buf: append(dst, '{')}
+	m.text("certid", c.CertID)
+	m.text("subject", c.Subject)
+	m.text("issuer", c.Issuer)
+	m.text("certificateserialnumber", c.Serial.String())
+	m.text("subjectType", c.SubjectType)
+	m.time("validfrom", c.ValidFrom)
+	m.time("validto", c.ValidTo)
+	m.text("status", c.Status)
+	m.text("reason", c.Reason)
+	m.time("revocationtime", c.RevocationTime)
+	m.texts("keyusage", c.KeyUsage)
+	m.text("authorityKeyIdentifier", c.AKI)
+	m.text("subjectKeyIdentifier", c.SKI)
 	if len(c.Fields) > 0 {
 		m.raw("extendedcertsearch", c.Fields)
 	}
@@ -106,6 +110,9 @@ func (c Certificate) MarshalJSON() ([]byte, error) {
 // readReason turns a name or a code into the word of RFC 5280; what is
 // neither stays as it is (docs/api-notes.md, 7).
 func readReason(s string) string {
+	if s == "" {
+		return ""
+	}
 	if r, err := pki.ParseReason(s); err == nil {
 		return r.String()
 	}

@@ -136,17 +136,28 @@ func (s *Certificates) List(ctx context.Context, f CertificateFilter, limit, off
 	if err != nil {
 		return nil, err
 	}
+	return readPage(r, a)
+}
+
+func readPage(r Request, a *Answer) (page *CertificatePage, err error) {
 	var o object
 	if err := decodeJSON(r, a, &o); err != nil {
 		return nil, err
 	}
-	page := &CertificatePage{}
+	page = &CertificatePage{}
 	if page.Hits, err = o.integer("searchHits", -1); err != nil {
 		return nil, nonsense(r, a, err)
 	}
 	if raw, ok := o.take("certificates"); ok {
-		if err := json.Unmarshal(raw, &page.Certificates); err != nil {
-			return nil, nonsense(r, a, err)
+		if raw[0] != '[' {
+			return nil, nonsense(r, a, json.Unmarshal(raw, &page.Certificates))
+		}
+		list := splitList(raw)
+		page.Certificates = make([]Certificate, len(list))
+		for i := range list {
+			if err := page.Certificates[i].UnmarshalJSON(list[i]); err != nil {
+				return nil, nonsense(r, a, err)
+			}
 		}
 	}
 	return page, nil

@@ -11,6 +11,7 @@ import (
 	"mime"
 	"net/http"
 	"net/http/httptrace"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -24,6 +25,8 @@ type Answer struct {
 	CertID      string // the `certId` header some gateways send when issuing
 	Date        time.Time
 	Body        []byte
+
+	fields *object // of a JSON body, as judged
 }
 
 // json tells whether the body is JSON: by Content-Type or, where a gateway
@@ -127,7 +130,8 @@ func (c *Client) judge(r Request, a *Answer, after time.Duration) (*Answer, erro
 		}
 		return a, nil
 	}
-	env, err := readEnvelope(a.Body)
+	env, fields, err := readEnvelope(a.Body)
+	a.fields = fields
 	if env != nil {
 		for i := range env.items {
 			env.items[i].HTTP = a.HTTP
@@ -192,11 +196,27 @@ func nonsense(r Request, a *Answer, err error) *Error {
 	return e
 }
 
-func readEnvelope(body []byte) (*envelope, error) {
-	var o object
-	if err := json.Unmarshal(trimBOM(body), &o); err != nil {
-		return nil, err
+// readEnvelope also gives all members of the body.
+func readEnvelope(body []byte) (*envelope, *object, error) {
+	all := &object{}
+	if err := decode(body, all); err != nil {
+		return nil, nil, err
 	}
+	o := &object{slices.Clone(all.members)}
+	env, err := o.envelope()
+	return env, all, err
+}
+
+// decode reads a whole answer.
+func decode(body []byte, o *object) error {
+	body = trimBOM(body)
+	if json.Valid(body) {
+		return o.UnmarshalJSON(body)
+	}
+	return json.Unmarshal(body, o) // which knows what is wrong
+}
+
+func (o *object) envelope() (*envelope, error) {
 	env := &envelope{}
 	var err error
 	if env.code, err = o.integer("error", CodeOK); err != nil {

@@ -14,24 +14,30 @@ import (
 
 // object is a decoded JSON object whose names are compared without case:
 // gateways spell certids and certIds, regtype and regType (docs/api-notes.md, 10, 11).
-type object struct {
-	fields map[string]json.RawMessage // by lower-case name
-	names  map[string]string          // lower-case name to the name as sent
-}
+type object struct{ members []member }
 
+// UnmarshalJSON reads the members of an object; null has none.
 func (o *object) UnmarshalJSON(raw []byte) error {
-	var m map[string]json.RawMessage
-	if err := json.Unmarshal(raw, &m); err != nil {
-		return err
+	raw = bytes.TrimSpace(raw)
+	if !bytes.HasPrefix(raw, []byte("{")) {
+		var m map[string]json.RawMessage
+		return json.Unmarshal(raw, &m) // null, or the error for what is no object
 	}
-	o.fields = make(map[string]json.RawMessage, len(m))
-	o.names = make(map[string]string, len(m))
-	for k, v := range m {
-		l := strings.ToLower(k)
-		if old, twice := o.names[l]; twice && !supersedes(k, v, old, o.fields[l]) {
-			continue
+	o.members = splitObject(raw)
+	// Of members that differ in case alone, one counts.
+	for i := 1; i < len(o.members); i++ {
+		m := &o.members[i]
+		for j := range i {
+			old := &o.members[j]
+			if old.value == nil || len(old.name) != len(m.name) || !strings.EqualFold(old.name, m.name) {
+				continue
+			}
+			if old.name == m.name || supersedes(m.name, m.value, old.name, old.value) {
+				*old = *m
+			}
+			m.value = nil
+			break
 		}
-		o.fields[l], o.names[l] = v, k
 	}
 	return nil
 }
@@ -50,13 +56,16 @@ func supersedes(name string, v json.RawMessage, old string, oldV json.RawMessage
 
 // take removes and returns a member; null counts as absent.
 func (o *object) take(name string) (json.RawMessage, bool) {
-	l := strings.ToLower(name)
-	v, ok := o.fields[l]
-	delete(o.fields, l)
-	if bytes.Equal(bytes.TrimSpace(v), []byte("null")) {
-		return nil, false
+	for i := range o.members {
+		m := &o.members[i]
+		if m.value == nil || len(m.name) != len(name) || !strings.EqualFold(m.name, name) {
+			continue
+		}
+		v := m.value
+		m.value = nil
+		return v, string(v) != "null"
 	}
-	return v, ok
+	return nil, false
 }
 
 // text takes a member that is a string or, on some gateways, a number.
@@ -68,24 +77,20 @@ func (o *object) text(name string) (string, error) {
 	return textOf(name, raw)
 }
 
+// textOf is the text of a string, a number, true or false; "" for null.
 func textOf(name string, raw json.RawMessage) (string, error) {
-	var s string
-	if json.Unmarshal(raw, &s) == nil {
-		return s, nil
+	raw = bytes.TrimSpace(raw)
+	switch {
+	case raw[0] == '"':
+		return unquote(raw), nil
+	case raw[0] == '{':
+		return "", fmt.Errorf("member %q: expected a string or a number, got an object", name)
+	case raw[0] == '[':
+		return "", fmt.Errorf("member %q: expected a string or a number, got a list", name)
+	case string(raw) == "null":
+		return "", nil
 	}
-	var n json.Number
-	if json.Unmarshal(raw, &n) == nil {
-		return n.String(), nil
-	}
-	var b bool
-	if json.Unmarshal(raw, &b) == nil {
-		return strconv.FormatBool(b), nil
-	}
-	kind := "a list"
-	if bytes.HasPrefix(bytes.TrimSpace(raw), []byte("{")) {
-		kind = "an object"
-	}
-	return "", fmt.Errorf("member %q: expected a string or a number, got %s", name, kind)
+	return string(raw), nil
 }
 
 func (o *object) texts(name string) ([]string, error) {
@@ -93,14 +98,14 @@ func (o *object) texts(name string) ([]string, error) {
 	if !ok {
 		return nil, nil
 	}
-	var list []json.RawMessage
-	if err := json.Unmarshal(raw, &list); err != nil {
+	if raw[0] != '[' {
 		one, err := textOf(name, raw) // a single value where a list is declared
 		if err != nil || one == "" {
 			return nil, err
 		}
 		return []string{one}, nil
 	}
+	list := splitList(raw)
 	out := make([]string, 0, len(list))
 	for _, r := range list {
 		s, err := textOf(name, r)
@@ -164,58 +169,97 @@ func parseTime(s string) (time.Time, error) {
 
 // rest is what no one took: fields of a newer gateway, passed through.
 func (o *object) rest() map[string]json.RawMessage {
-	if len(o.fields) == 0 {
-		return nil
+	var rest map[string]json.RawMessage
+	for _, m := range o.members {
+		if m.value == nil {
+			continue
+		}
+		if rest == nil {
+			rest = map[string]json.RawMessage{}
+		}
+		rest[m.name] = bytes.Clone(m.value) // the answer it is a part of is long
 	}
-	m := make(map[string]json.RawMessage, len(o.fields))
-	for l, v := range o.fields {
-		m[o.names[l]] = v
-	}
-	return m
+	return rest
 }
 
 // members writes a JSON object with a fixed order of the known members,
 // leaving out empty ones, and then the unknown ones sorted by name.
 type members struct {
-	buf bytes.Buffer
+	buf []byte
 	err error
 }
 
 func (m *members) put(name string, v any) {
 	switch x := v.(type) {
 	case string:
-		if x == "" {
-			return
-		}
+		m.text(name, x)
+		return
 	case []string:
-		if len(x) == 0 {
-			return
-		}
+		m.texts(name, x)
+		return
 	case time.Time:
-		if x.IsZero() {
-			return
-		}
-		v = pki.FormatTime(x)
+		m.time(name, x)
+		return
 	}
 	m.raw(name, v)
 }
 
-func (m *members) raw(name string, v any) {
-	k, _ := json.Marshal(name)
-	var value bytes.Buffer
-	enc := json.NewEncoder(&value)
-	enc.SetEscapeHTML(false) // "Åkerlund & Söner" stays to be found with grep
-	if err := enc.Encode(v); err != nil && m.err == nil {
+func (m *members) name(name string) {
+	if len(m.buf) == 0 {
+		m.buf = append(m.buf, '{')
+	} else if m.buf[len(m.buf)-1] != '{' {
+		m.buf = append(m.buf, ',')
+	}
+	m.string(name)
+	m.buf = append(m.buf, ':')
+}
+
+func (m *members) string(s string) {
+	var err error
+	if m.buf, err = appendString(m.buf, s); err != nil && m.err == nil {
 		m.err = err
 	}
-	if m.buf.Len() == 0 {
-		m.buf.WriteByte('{')
-	} else {
-		m.buf.WriteByte(',')
+}
+
+func (m *members) text(name, s string) {
+	if s != "" {
+		m.name(name)
+		m.string(s)
 	}
-	m.buf.Write(k)
-	m.buf.WriteByte(':')
-	m.buf.Write(bytes.TrimSuffix(value.Bytes(), []byte("\n")))
+}
+
+func (m *members) texts(name string, list []string) {
+	if len(list) == 0 {
+		return
+	}
+	m.name(name)
+	for i, s := range list {
+		m.buf = append(m.buf, "[,"[min(i, 1)])
+		m.string(s)
+	}
+	m.buf = append(m.buf, ']')
+}
+
+func (m *members) time(name string, t time.Time) {
+	if !t.IsZero() {
+		m.name(name)
+		m.buf = append(m.buf, '"')
+		m.buf = pki.AppendTime(m.buf, t)
+		m.buf = append(m.buf, '"')
+	}
+}
+
+func (m *members) raw(name string, v any) {
+	m.name(name)
+	var err error
+	if raw, ok := v.(json.RawMessage); ok {
+		m.buf, err = appendRaw(m.buf, raw)
+	} else {
+		m.buf, err = appendAny(m.buf, v)
+	}
+	if err != nil && m.err == nil {
+		m.err = err
+	}
 }
 
 func (m *members) extra(rest map[string]json.RawMessage) {
@@ -225,11 +269,10 @@ func (m *members) extra(rest map[string]json.RawMessage) {
 }
 
 func (m *members) bytes() ([]byte, error) {
-	if m.buf.Len() == 0 {
+	if len(m.buf) == 0 {
 		return []byte("{}"), m.err
 	}
-	m.buf.WriteByte('}')
-	return m.buf.Bytes(), m.err
+	return append(m.buf, '}'), m.err
 }
 
 func sortedKeys[V any](m map[string]V) []string {

@@ -170,7 +170,7 @@ func (r *Runner) noteArrived(ctx context.Context, w *wanted, validFrom time.Time
 func (r *Runner) arrivals(ctx context.Context, w *wanted) ([]cmapi.Certificate, error) {
 	f := cmapi.CertificateFilter{SubjectCommonName: w.cn, SubjectType: everyType, ValidFromTimeFrom: w.since, ValidFromTimeTo: w.until}
 	var found []cmapi.Certificate
-	err := search.Run(ctx, r.Client.Certificates, f, 0, func(cs []cmapi.Certificate) error {
+	err := search.Run(ctx, r.Client.Certificates, f, search.Options{}, func(cs []cmapi.Certificate) error {
 		found = append(found, cs...)
 		return nil
 	})

@@ -84,8 +84,21 @@ func newLines[T any](n Noun[T], out *bufio.Writer) *linesForm[T] {
 	return f
 }
 
+// appender is a value that writes its JSON cheaply, as in MarshalJSON.
+type appender interface {
+	AppendJSON(dst []byte) ([]byte, error)
+}
+
 func (f *linesForm[T]) write(v T) error {
 	f.buf.Reset()
+	if a, ok := f.noun.value(v).(appender); ok {
+		line, err := a.AppendJSON(f.buf.AvailableBuffer())
+		if err != nil {
+			return fmt.Errorf("cannot encode a %s: %w", f.noun.Name, err)
+		}
+		f.buf.Write(append(line, '\n'))
+		return writeJSON(f.out, f.buf.Bytes())
+	}
 	if err := f.enc.Encode(f.noun.value(v)); err != nil {
 		return fmt.Errorf("cannot encode a %s: %w", f.noun.Name, err)
 	}

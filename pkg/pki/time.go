@@ -12,7 +12,12 @@ const timeHint = "write 2026-03-02T15:04:05Z, 2026-03-02 (midnight UTC), now, or
 
 // FormatTime prints a time the one way cmctl does: RFC 3339, UTC, whole
 // seconds, Z.
-func FormatTime(t time.Time) string { return t.UTC().Format("2006-01-02T15:04:05Z") }
+func FormatTime(t time.Time) string { return string(AppendTime(nil, t)) }
+
+// AppendTime appends what FormatTime gives.
+func AppendTime(dst []byte, t time.Time) []byte {
+	return t.UTC().AppendFormat(dst, "2006-01-02T15:04:05Z")
+}
 
 // ParseTime reads a point in time: RFC 3339, a date (midnight UTC), or a
 // distance from now, where 30d lies ahead and -12h behind.

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"slices"
 	"strings"
+	"sync"
 	"testing"
 
 	"github.com/cmctl/cmctl/pkg/cmapi"
@@ -27,10 +28,13 @@ type gateway struct {
 	rows  func(call int, asked page, rows []string) []string // changes a page
 	err   map[int]error
 	asked []page
+	mu    sync.Mutex
 	seen  cmapi.CertificateFilter
 }
 
 func (g *gateway) List(_ context.Context, f cmapi.CertificateFilter, limit, offset int) (*cmapi.CertificatePage, error) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
 	g.asked, g.seen = append(g.asked, page{limit, offset}), f
 	n := len(g.asked)
 	if n > 1000 {
@@ -74,7 +78,8 @@ func numbers(n int) (ids []string) {
 
 func always(n int) func(int) int { return func(int) int { return n } }
 
-func TestRun(t *testing.T) {
+// TestByOffset: what is read page by page, and what that proves.
+func TestByOffset(t *testing.T) {
 	for _, c := range []struct {
 		name  string
 		g     gateway
@@ -123,20 +128,20 @@ func TestRun(t *testing.T) {
 			}
 			return rows
 		}}, 4, []string{"0", "1", "2", "4"}, []page{{4, 0}, {2, 2}, {1, 4}}, ""},
-		{"long pages refused", gateway{ids: numbers(5), most: 2}, 0, numbers(5), []page{{500, 0}, {0, 0}, {0, 2}, {0, 4}}, ""},
-		{"long pages refused, and a limit", gateway{ids: numbers(9), most: 2}, 5, numbers(5), []page{{5, 0}, {0, 0}, {0, 2}, {0, 4}}, ""},
 		{"a limit that fits", gateway{ids: numbers(9), most: 2}, 2, numbers(2), []page{{2, 0}}, ""},
 		{"more than asked for", gateway{ids: numbers(9), rows: func(int, page, []string) []string { return numbers(9) }}, 4, numbers(4), []page{{4, 0}}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var got []string
 			filter := cmapi.CertificateFilter{SubjectCommonName: "x"}
-			err := Run(t.Context(), &c.g, filter, c.limit, func(cs []cmapi.Certificate) error {
+			r := newReader(&c.g, filter)
+			out := &counter{limit: c.limit, emit: func(cs []cmapi.Certificate) error {
 				for _, x := range cs {
 					got = append(got, x.CertID)
 				}
 				return nil
-			})
+			}}
+			err := out.done(r.byOffset(t.Context(), r.root(), out))
 			if !slices.Equal(got, c.want) {
 				t.Errorf("got %v, want %v", got, c.want)
 			}
@@ -157,28 +162,40 @@ func TestRun(t *testing.T) {
 	}
 }
 
-// TestRunStops: pages arrive as they come, an error of the gateway or of the
-// receiver ends the listing at once.
+// TestWithoutTimes: a gateway whose answers do not keep to the windows is read
+// by offset.
+func TestWithoutTimes(t *testing.T) {
+	g := &gateway{ids: numbers(1100)}
+	n := 0
+	err := Run(t.Context(), g, cmapi.CertificateFilter{}, Options{}, func(cs []cmapi.Certificate) error { n += len(cs); return nil })
+	if err != nil || n != 1100 {
+		t.Errorf("%d, %v", n, err)
+	}
+}
+
+// TestRunStops: an error of the gateway or of the receiver ends the listing at
+// once.
 func TestRunStops(t *testing.T) {
 	broken := errors.New("broken")
 	g := &gateway{ids: numbers(6), cap: 2, err: map[int]error{3: broken}}
 	var pages []int
-	err := Run(t.Context(), g, cmapi.CertificateFilter{}, 0, func(cs []cmapi.Certificate) error { pages = append(pages, len(cs)); return nil })
-	if !errors.Is(err, broken) || !slices.Equal(pages, []int{2, 2}) {
+	err := Run(t.Context(), g, cmapi.CertificateFilter{}, Options{Limit: 6}, func(cs []cmapi.Certificate) error { pages = append(pages, len(cs)); return nil })
+	if !errors.Is(err, broken) || !slices.Equal(pages, []int{2}) {
 		t.Errorf("%v, pages %v", err, pages)
 	}
-	g = &gateway{ids: numbers(6), cap: 2}
-	err = Run(t.Context(), g, cmapi.CertificateFilter{}, 0, func([]cmapi.Certificate) error { return broken })
+	g = &gateway{ids: numbers(6)}
+	err = Run(t.Context(), g, cmapi.CertificateFilter{}, Options{}, func([]cmapi.Certificate) error { return broken })
 	if !errors.Is(err, broken) || len(g.asked) != 1 {
 		t.Errorf("%v, asked %v", err, g.asked)
 	}
 }
 
-// TestRefused: a search with more hits than the gateway takes at all.
+// TestRefused: a value that the gateway does not take is no matter of how many
+// match.
 func TestRefused(t *testing.T) {
-	g := &gateway{ids: numbers(6), err: map[int]error{1: tooMany, 2: tooMany}}
-	err := Run(t.Context(), g, cmapi.CertificateFilter{}, 0, func([]cmapi.Certificate) error { return nil })
-	if !errors.Is(err, tooMany) || exit.Of(err) != exit.Failure || !strings.Contains(exit.HintOf(err), "narrow") || !slices.Equal(g.asked, []page{{500, 0}, {0, 0}}) {
+	g := &gateway{ids: numbers(6), err: map[int]error{1: tooMany, 2: tooMany, 3: tooMany}}
+	err := Run(t.Context(), g, cmapi.CertificateFilter{}, Options{}, func([]cmapi.Certificate) error { return nil })
+	if !errors.Is(err, tooMany) || exit.Of(err) != exit.Failure || !strings.Contains(exit.HintOf(err), "filter") || !slices.Equal(g.asked, []page{{500, 0}, {0, 0}, {1, 0}}) {
 		t.Errorf("%v, hint %q, asked %v", err, exit.HintOf(err), g.asked)
 	}
 }

@@ -21,6 +21,8 @@ type searchOptions struct {
 	filter *cmdutil.FilterFlags
 	limit  int
 	count  bool
+
+	parallel int
 }
 
 func newSearchCmd(f *cmdutil.Factory) *cobra.Command {
@@ -50,12 +52,16 @@ means later than.`,
 			if o.count && o.limit > 0 {
 				return exit.Usagef("", "--count counts all that match: leave --limit out")
 			}
+			if o.parallel < 1 || o.parallel > 32 {
+				return exit.Usagef("", "--parallel %d: expected 1 to 32", o.parallel)
+			}
 			return runSearch(cmd.Context(), o)
 		},
 	}
 	o.filter = cmdutil.AddFilterFlags(cmd)
 	cmd.Flags().IntVar(&o.limit, "limit", 0, "stop after `N` certificates")
 	cmd.Flags().BoolVar(&o.count, "count", false, "print only how many match")
+	cmd.Flags().IntVar(&o.parallel, "parallel", search.DefaultParallel, "read `N` pages at a time, 1 to 32")
 	return cmdutil.Columns(cmdutil.Operations(cmd, "listCertificates"), certificateNoun.Columns())
 }
 
@@ -91,7 +97,7 @@ func runSearch(ctx context.Context, o *searchOptions) error {
 	progress := o.f.Progress(opt)
 	start := time.Now()
 	n := 0
-	err = search.Run(ctx, client.Certificates, filter, limit, func(cs []cmapi.Certificate) error {
+	err = search.Run(ctx, client.Certificates, filter, search.Options{Limit: limit, Parallel: o.parallel, Notice: func(msg string) { o.f.Notice("%s", msg) }}, func(cs []cmapi.Certificate) error {
 		if n += len(cs); time.Since(start) > time.Second {
 			progress.Set("%d certificates read", n)
 		}
