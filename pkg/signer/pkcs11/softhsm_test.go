@@ -3,26 +3,17 @@
 package pkcs11
 
 import (
-	"bytes"
-	"context"
 	"crypto"
 	"crypto/ecdsa"
-	"crypto/rand"
 	"crypto/rsa"
-	"crypto/x509"
-	"crypto/x509/pkix"
 	"encoding/asn1"
 	"fmt"
 	"math/big"
 	"os"
 	"path/filepath"
-	"sync"
 	"testing"
-	"time"
 
 	miekg "github.com/miekg/pkcs11"
-
-	"github.com/cmctl/cmctl/pkg/signer/pkcs11/uri"
 )
 
 // softHSM is where Debian, Fedora and others put it.
@@ -36,8 +27,6 @@ func softHSM(t testing.TB) string {
 	t.Fatal("SoftHSM 2 is not installed: apt-get install softhsm2")
 	return ""
 }
-
-const testPIN = "1234"
 
 // key is a key pair to make on a token, with its certificate.
 type testKey struct {
@@ -186,52 +175,4 @@ func (h *hsm) key(s miekg.SessionHandle, k testKey) {
 		miekg.NewAttribute(miekg.CKA_SUBJECT, []byte{0x30, 0}), miekg.NewAttribute(miekg.CKA_VALUE, der),
 	})
 	h.must(err)
-}
-
-var testCA = sync.OnceValues(func() (*x509.Certificate, crypto.Signer) {
-	key, err := ecdsa.GenerateKey(curves[0].curve, rand.Reader)
-	if err != nil {
-		panic(err)
-	}
-	c := &x509.Certificate{
-		SerialNumber: big.NewInt(1), Subject: pkix.Name{CommonName: "Test CA"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		IsCA: true, BasicConstraintsValid: true,
-	}
-	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
-	if err != nil {
-		panic(err)
-	}
-	c, err = x509.ParseCertificate(der)
-	if err != nil {
-		panic(err)
-	}
-	return c, key
-})
-
-func certificate(t testing.TB, cn string, pub crypto.PublicKey) []byte {
-	t.Helper()
-	ca, key := testCA()
-	serial, _ := rand.Int(rand.Reader, new(big.Int).Lsh(big.NewInt(1), 60))
-	der, err := x509.CreateCertificate(rand.Reader, &x509.Certificate{
-		SerialNumber: serial, Subject: pkix.Name{CommonName: cn}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
-		KeyUsage: x509.KeyUsageDigitalSignature,
-	}, ca, pub, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return der
-}
-
-// open opens a key of the run's tokens.
-func open(t testing.TB, set *Tokens, ref string, pin PINSource) (*Key, error) {
-	t.Helper()
-	u, err := uri.Parse(ref)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return set.Open(context.Background(), Request{Key: u, PIN: pin})
-}
-
-func fixedPIN(pin string) PINSource {
-	return func(context.Context, string) (PIN, error) { return PIN{bytes.Clone([]byte(pin)), "from a test"}, nil }
 }
