@@ -10,6 +10,7 @@ import (
 	"crypto/rsa"
 	"encoding/asn1"
 	"math/big"
+	"os"
 	"path/filepath"
 	"slices"
 	"sync"
@@ -509,4 +510,34 @@ func together(n int, keys ...*Key) (errs []error) {
 	}
 	all.Wait()
 	return errs
+}
+
+// key makes an RSA key of an odd size, which crypto/rsa does not.
+func key(t testing.TB, bits int) *rsa.PrivateKey {
+	t.Helper()
+	e := big.NewInt(65537)
+	for {
+		p, err := rand.Prime(rand.Reader, (bits+1)/2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		q, err := rand.Prime(rand.Reader, bits/2)
+		if err != nil {
+			t.Fatal(err)
+		}
+		n := new(big.Int).Mul(p, q)
+		one := big.NewInt(1)
+		phi := new(big.Int).Mul(new(big.Int).Sub(p, one), new(big.Int).Sub(q, one))
+		d := new(big.Int).ModInverse(e, phi)
+		if n.BitLen() == bits && d != nil {
+			return &rsa.PrivateKey{PublicKey: rsa.PublicKey{N: n, E: 65537}, D: d, Primes: []*big.Int{p, q}}
+		}
+	}
+}
+
+func write(t testing.TB, path, text string) {
+	t.Helper()
+	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+		t.Fatal(err)
+	}
 }
