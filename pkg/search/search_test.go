@@ -82,59 +82,59 @@ func always(n int) func(int) int { return func(int) int { return n } }
 func TestByOffset(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		g     gateway
+		g     *gateway
 		limit int
 		want  []string
 		asked []page
 		why   string // part of the IncompleteError; empty: complete
 	}{
-		{"nothing", gateway{}, 0, nil, []page{{500, 0}}, ""},
-		{"one page", gateway{ids: numbers(3)}, 0, numbers(3), []page{{500, 0}}, ""},
-		{"a full page is looked behind only when more are counted", gateway{ids: numbers(500)}, 0, numbers(500), []page{{500, 0}}, ""},
-		{"several", gateway{ids: numbers(1100)}, 0, numbers(1100), []page{{500, 0}, {500, 500}, {500, 1000}}, ""},
-		{"pages silently cut", gateway{ids: numbers(5), cap: 2}, 0, numbers(5), []page{{500, 0}, {500, 2}, {500, 4}}, ""},
-		{"short pages", gateway{ids: numbers(6), rows: func(n int, _ page, rows []string) []string { return rows[:min(len(rows), n)] }}, 0, numbers(6),
+		{"nothing", &gateway{}, 0, nil, []page{{500, 0}}, ""},
+		{"one page", &gateway{ids: numbers(3)}, 0, numbers(3), []page{{500, 0}}, ""},
+		{"a full page is looked behind only when more are counted", &gateway{ids: numbers(500)}, 0, numbers(500), []page{{500, 0}}, ""},
+		{"several", &gateway{ids: numbers(1100)}, 0, numbers(1100), []page{{500, 0}, {500, 500}, {500, 1000}}, ""},
+		{"pages silently cut", &gateway{ids: numbers(5), cap: 2}, 0, numbers(5), []page{{500, 0}, {500, 2}, {500, 4}}, ""},
+		{"short pages", &gateway{ids: numbers(6), rows: func(n int, _ page, rows []string) []string { return rows[:min(len(rows), n)] }}, 0, numbers(6),
 			[]page{{500, 0}, {500, 1}, {500, 3}}, ""},
-		{"no count", gateway{ids: numbers(5), cap: 2, hits: always(-1)}, 0, numbers(5), []page{{500, 0}, {500, 2}, {500, 4}, {500, 5}}, ""},
-		{"no count, nothing", gateway{hits: always(-1)}, 0, nil, []page{{500, 0}}, ""},
-		{"no count on later pages", gateway{ids: numbers(5), cap: 2, hits: func(n int) int {
+		{"no count", &gateway{ids: numbers(5), cap: 2, hits: always(-1)}, 0, numbers(5), []page{{500, 0}, {500, 2}, {500, 4}, {500, 5}}, ""},
+		{"no count, nothing", &gateway{hits: always(-1)}, 0, nil, []page{{500, 0}}, ""},
+		{"no count on later pages", &gateway{ids: numbers(5), cap: 2, hits: func(n int) int {
 			if n == 1 {
 				return 5
 			}
 			return -1
 		}}, 0, numbers(5), []page{{500, 0}, {500, 2}, {500, 4}}, ""},
-		{"no count, and offset without effect", gateway{ids: numbers(3), hits: always(-1), rows: func(int, page, []string) []string { return numbers(3) }}, 0, numbers(3),
+		{"no count, and offset without effect", &gateway{ids: numbers(3), hits: always(-1), rows: func(int, page, []string) []string { return numbers(3) }}, 0, numbers(3),
 			[]page{{500, 0}, {500, 3}}, "repeats itself after 3"},
-		{"offset without effect", gateway{ids: numbers(6), rows: func(int, page, []string) []string { return numbers(3) }}, 0, numbers(3),
+		{"offset without effect", &gateway{ids: numbers(6), rows: func(int, page, []string) []string { return numbers(3) }}, 0, numbers(3),
 			[]page{{500, 0}, {500, 3}}, "3 of 6 matches came"},
-		{"rows repeated", gateway{ids: numbers(4), cap: 2, rows: func(n int, _ page, rows []string) []string {
+		{"rows repeated", &gateway{ids: numbers(4), cap: 2, rows: func(n int, _ page, rows []string) []string {
 			if n == 2 {
 				return []string{"1", "2"} // another one wrote meanwhile: 3 is gone behind the page
 			}
 			return rows
 		}}, 0, []string{"0", "1", "2"}, []page{{500, 0}, {500, 2}}, "3 of 4 matches came"},
-		{"repeated on one page", gateway{ids: []string{"1", "1", "2"}, hits: always(2)}, 0, []string{"1", "2"}, []page{{500, 0}}, ""},
-		{"more counted than come", gateway{ids: numbers(3), hits: always(5)}, 0, numbers(3), []page{{500, 0}, {500, 3}}, "3 of 5 matches came"},
-		{"the count goes up", gateway{ids: numbers(4), cap: 2, hits: func(n int) int { return 3 + min(n, 2)/2 }}, 0, numbers(4), []page{{500, 0}, {500, 2}}, "from 3 to 4"},
-		{"the count goes down", gateway{ids: numbers(4), cap: 2, hits: func(n int) int { return 5 - n }}, 0, numbers(4), []page{{500, 0}, {500, 2}}, "from 4 to 3"},
-		{"the count goes up and down again", gateway{ids: numbers(6), cap: 2, hits: func(n int) int { return 6 + n%2 }}, 0, numbers(6), []page{{500, 0}, {500, 2}, {500, 4}, {500, 6}}, "from 7 to 6"},
-		{"limit below a page", gateway{ids: numbers(10)}, 3, numbers(3), []page{{3, 0}}, ""},
-		{"limit above a page", gateway{ids: numbers(1000)}, 600, numbers(600), []page{{500, 0}, {100, 500}}, ""},
-		{"limit above all", gateway{ids: numbers(3)}, 10, numbers(3), []page{{10, 0}}, ""},
-		{"limit and a smaller cap", gateway{ids: numbers(9), cap: 2}, 5, numbers(5), []page{{5, 0}, {3, 2}, {1, 4}}, ""},
-		{"limit and repeated rows", gateway{ids: numbers(9), cap: 2, rows: func(n int, _ page, rows []string) []string {
+		{"repeated on one page", &gateway{ids: []string{"1", "1", "2"}, hits: always(2)}, 0, []string{"1", "2"}, []page{{500, 0}}, ""},
+		{"more counted than come", &gateway{ids: numbers(3), hits: always(5)}, 0, numbers(3), []page{{500, 0}, {500, 3}}, "3 of 5 matches came"},
+		{"the count goes up", &gateway{ids: numbers(4), cap: 2, hits: func(n int) int { return 3 + min(n, 2)/2 }}, 0, numbers(4), []page{{500, 0}, {500, 2}}, "from 3 to 4"},
+		{"the count goes down", &gateway{ids: numbers(4), cap: 2, hits: func(n int) int { return 5 - n }}, 0, numbers(4), []page{{500, 0}, {500, 2}}, "from 4 to 3"},
+		{"the count goes up and down again", &gateway{ids: numbers(6), cap: 2, hits: func(n int) int { return 6 + n%2 }}, 0, numbers(6), []page{{500, 0}, {500, 2}, {500, 4}, {500, 6}}, "from 7 to 6"},
+		{"limit below a page", &gateway{ids: numbers(10)}, 3, numbers(3), []page{{3, 0}}, ""},
+		{"limit above a page", &gateway{ids: numbers(1000)}, 600, numbers(600), []page{{500, 0}, {100, 500}}, ""},
+		{"limit above all", &gateway{ids: numbers(3)}, 10, numbers(3), []page{{10, 0}}, ""},
+		{"limit and a smaller cap", &gateway{ids: numbers(9), cap: 2}, 5, numbers(5), []page{{5, 0}, {3, 2}, {1, 4}}, ""},
+		{"limit and repeated rows", &gateway{ids: numbers(9), cap: 2, rows: func(n int, _ page, rows []string) []string {
 			if n == 2 {
 				return []string{"1", "2"}
 			}
 			return rows
 		}}, 4, []string{"0", "1", "2", "4"}, []page{{4, 0}, {2, 2}, {1, 4}}, ""},
-		{"a limit that fits", gateway{ids: numbers(9), most: 2}, 2, numbers(2), []page{{2, 0}}, ""},
-		{"more than asked for", gateway{ids: numbers(9), rows: func(int, page, []string) []string { return numbers(9) }}, 4, numbers(4), []page{{4, 0}}, ""},
+		{"a limit that fits", &gateway{ids: numbers(9), most: 2}, 2, numbers(2), []page{{2, 0}}, ""},
+		{"more than asked for", &gateway{ids: numbers(9), rows: func(int, page, []string) []string { return numbers(9) }}, 4, numbers(4), []page{{4, 0}}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			var got []string
 			filter := cmapi.CertificateFilter{SubjectCommonName: "x"}
-			r := newReader(&c.g, filter)
+			r := newReader(c.g, filter)
 			out := &counter{limit: c.limit, emit: func(cs []cmapi.Certificate) error {
 				for _, x := range cs {
 					got = append(got, x.CertID)
@@ -203,15 +203,15 @@ func TestRefused(t *testing.T) {
 func TestCount(t *testing.T) {
 	for _, c := range []struct {
 		name  string
-		g     gateway
+		g     *gateway
 		want  int
 		asked []page
 	}{
-		{"by the gateway", gateway{ids: numbers(700)}, 700, []page{{1, 0}}},
-		{"none", gateway{}, 0, []page{{1, 0}}},
-		{"by listing", gateway{ids: numbers(3), hits: always(-1)}, 3, []page{{1, 0}, {500, 0}, {500, 3}}},
+		{"by the gateway", &gateway{ids: numbers(700)}, 700, []page{{1, 0}}},
+		{"none", &gateway{}, 0, []page{{1, 0}}},
+		{"by listing", &gateway{ids: numbers(3), hits: always(-1)}, 3, []page{{1, 0}, {500, 0}, {500, 3}}},
 	} {
-		n, err := Count(t.Context(), &c.g, cmapi.CertificateFilter{})
+		n, err := Count(t.Context(), c.g, cmapi.CertificateFilter{})
 		if n != c.want || err != nil || !slices.Equal(c.g.asked, c.asked) {
 			t.Errorf("%s: %d, %v, asked %v", c.name, n, err, c.g.asked)
 		}
