@@ -128,6 +128,9 @@ func (c choice) uri(among []*pair) *uri.URI {
 	if label != "" && (len(id) == 0 || shared(func(p *pair) bool { return bytes.Equal(p.id(), id) })) {
 		u.Object = &label
 	}
+	if len(id) == 0 && shared(func(p *pair) bool { return label == "" || p.label() == label }) {
+		u.ID, u.Object = []byte{}, &label // "without id" tells it from the others
+	}
 	return u
 }
 

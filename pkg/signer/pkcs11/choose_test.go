@@ -70,6 +70,11 @@ func TestOpen(t *testing.T) {
 			"pkcs11:", nil, "One", 1, ""},
 
 		{"no ids: by public key", objects{private(1, "", "", rsaKey), cert(t, 2, "", "", "One", rsaKey)}, "pkcs11:token=Officer%20card", nil, "One", 0, ""},
+		{"no ids, and EC without point: there is no other", objects{private(1, "", "", ec), public(5, "", "", ec), cert(t, 2, "", "", "One", ec), private(3, "", "", rsaKey)}, "pkcs11:id=;object=;type=private", nil, "", 1,
+			"pkcs11:id=;object=;type=private fits 2 keys, and cmctl does not guess"},
+		{"no ids, EC without point, one key", objects{private(1, "", "", ec), cert(t, 2, "", "", "One", ec)}, "pkcs11:", nil, "One", 0, ""},
+		{"no ids, EC without point, two keys", objects{private(1, "", "a", ec), private(3, "", "b", ec2), cert(t, 2, "", "", "One", ec), cert(t, 4, "", "", "Two", ec2)}, "pkcs11:object=a", nil, "", 1,
+			name + " holds no certificate for the key pkcs11:serial=0123;token=Officer%20card;object=a;type=private"},
 		{"ids that differ: by public key", objects{private(1, "\x01", "k", rsaKey), cert(t, 2, "\x77", "c", "One", rsaKey)}, "pkcs11:id=%01", nil, "One", 1, ""},
 		{"ids that mislead", objects{private(1, "\x01", "k", rsaKey), cert(t, 2, "\x01", "c", "Not its own", rsaKey2), cert(t, 3, "\x02", "c", "One", rsaKey)}, "pkcs11:id=%01", nil, "", 0,
 			"the key pkcs11:serial=0123;token=Officer%20card;id=%01;object=k;type=private does not belong to the certificate of CN=Not its own"},

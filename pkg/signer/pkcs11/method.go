@@ -194,7 +194,7 @@ func padPSS(pub crypto.PublicKey, in input) ([]byte, *p11.PSS, error) {
 		return nil, nil, exit.New(exit.Key, "", "the key is too short for the digest")
 	}
 	salt := make([]byte, in.salt)
-	rand.Read(salt) //nolint:errcheck,gosec // never fails
+	rand.Read(salt)
 	h := in.hash.New()
 	h.Write(make([]byte, 8))
 	h.Write(in.digest)

@@ -10,6 +10,7 @@ import (
 	"encoding/asn1"
 	"fmt"
 	"math/big"
+	"slices"
 
 	"github.com/cmctl/cmctl/pkg/signer/pkcs11/internal/p11"
 )
@@ -205,6 +206,29 @@ func group(objects []*object) []*pair {
 		p.certs = append(p.certs, o)
 		if p.pub == nil {
 			p.pub = o.pub
+		}
+	}
+	return wed(pairs)
+}
+
+// wed puts a private key that tells nothing of its public half, nor an id, to
+// the one public half without id that has none: the first signature proves it.
+func wed(pairs []*pair) []*pair {
+	for _, kind := range []uint64{p11.KeyRSA, p11.KeyEC} {
+		is := func(o *object) bool { k := keyKind(o); return k != nil && *k == kind }
+		var private, rest []*pair
+		for _, p := range pairs {
+			switch {
+			case len(p.id()) > 0:
+			case p.private != nil && p.pub == nil && is(p.private):
+				private = append(private, p)
+			case p.private == nil && is(p.objects()[0]):
+				rest = append(rest, p)
+			}
+		}
+		if len(private) == 1 && len(rest) == 1 {
+			rest[0].private = private[0].private
+			pairs = slices.DeleteFunc(pairs, func(p *pair) bool { return p == private[0] })
 		}
 	}
 	return pairs

@@ -133,7 +133,8 @@ func (h *hsm) key(s miekg.SessionHandle, k testKey) {
 	switch k.typ {
 	case "rsa1024", "rsa2048", "rsa3072", "rsa4096":
 		var bits int
-		fmt.Sscanf(k.typ, "rsa%d", &bits)
+		_, err := fmt.Sscanf(k.typ, "rsa%d", &bits)
+		h.must(err)
 		pub = append(pub, miekg.NewAttribute(miekg.CKA_MODULUS_BITS, bits), miekg.NewAttribute(miekg.CKA_PUBLIC_EXPONENT, []byte{1, 0, 1}))
 	default:
 		mech = miekg.CKM_EC_KEY_PAIR_GEN

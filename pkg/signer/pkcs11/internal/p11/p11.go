@@ -41,11 +41,11 @@ type Module interface {
 // Loader loads a module.
 type Loader func(ctx context.Context, spec Spec) (Module, error)
 
-// Session and ObjectHandle are numbers that the module gave out; 0 is one too.
-type (
-	Session      uint64
-	ObjectHandle uint64
-)
+// Session is a number that the module gave out; 0 is one too.
+type Session uint64
+
+// ObjectHandle is a number that the module gave out; 0 is one too.
+type ObjectHandle uint64
 
 // Info is what a module says of itself.
 type Info struct {
