@@ -185,6 +185,9 @@ func (im *importer) settle(ctx context.Context, batch []int, answer error) []int
 		var rest []int
 		for k, i := range batch {
 			res, settled := im.items[i].judge(found[k], errs[k], named[i])
+			if res.Outcome == Done && call != nil && !lost && len(call.Items) == 0 {
+				res.Outcome = Already // the request was refused as a whole
+			}
 			switch {
 			case !settled && errs[k] != nil:
 				unread[i] = errs[k]
