@@ -46,7 +46,7 @@ test: $(GOTESTSUM) ## what every change must pass, with the coverage of pkg
 test-all: test referees ## test, and the big referees
 
 .PHONY: referees
-referees: $(GOTESTSUM) ## BouncyCastle judges our CMS (installs a JDK)
+referees: $(GOTESTSUM) ## BouncyCastle judges our CMS, NSS and openCryptoki lend their tokens (installs a JDK)
 	@$(SETUP)/components.sh install referees
 	@$(GOTESTSUM) --format testname -- -tags referees -run Referee ./pkg/...
 	@$(SETUP)/components.sh missing referees

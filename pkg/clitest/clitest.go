@@ -81,8 +81,11 @@ func (c *Contract) Params(dir, notes string) testscript.Params {
 			"calls":       cmdCalls,
 		},
 		Condition: func(name string) (bool, error) {
-			if name == "tokens" { // without cgo there are none
+			switch name {
+			case "tokens": // without cgo there are none
 				return haveTokens, nil
+			case "root":
+				return os.Geteuid() == 0, nil
 			}
 			return false, fmt.Errorf("unknown condition %s", name)
 		},
