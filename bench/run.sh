@@ -10,6 +10,8 @@ trap 'rm -rf "$BENCH_WORK"' EXIT
 
 echo "start-up ..." >&2
 "$here/start.sh"
+echo "a key on a token ..." >&2
+"$here/token.sh"
 echo "one revocation ..." >&2
 cmctl-sandbox exec --certs 2000 -- "$here/revoke.sh"
 echo "a search over 20,000 certificates ..." >&2
