@@ -17,8 +17,8 @@ func NewCmd(f *cmdutil.Factory) *cobra.Command {
 		Short: "List, show and test keys on smart cards and HSMs",
 		Long: `List, show and test keys on smart cards and HSMs. A key is named by a PKCS#11
 URI (RFC 7512), which --key, --cert, --sign-key and --sign-cert take, and a
-context does too. The module is CMCTL_PKCS11_MODULE, the context's module, or one
-registered with p11-kit.`,
+context does too. The module is CMCTL_PKCS11_MODULE, the context's module, or
+one registered with p11-kit.`,
 		GroupID: cmdutil.GroupLocal,
 	}
 	cmd.AddCommand(newListCmd(f), newShowCmd(f), newTestCmd(f))
