@@ -2,6 +2,8 @@ package cert
 
 import (
 	"context"
+	"errors"
+	"os"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,8 +20,9 @@ type issueP12Options struct {
 	passwordFile string
 	generate     string
 
-	password     string
-	generatedFor *cmdutil.OutFile
+	password  string
+	generated *cmdutil.OutFile // for the password made here, until it is written
+	came      bool             // a PKCS#12 came under the password
 }
 
 func newIssueP12Cmd(f *cmdutil.Factory) *cobra.Command {
@@ -44,8 +47,9 @@ looked for, and named so that it can be revoked.
   cmctl cert issue-p12 users/*.csr --password-file batch.pass --out-dir keys --name-template "{cn}-{certid}"`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.requests.files = args
-			defer func() { o.generatedFor.Discard() }()
-			return o.run(cmd.Context())
+			err := o.run(cmd.Context())
+			o.forgetPassword()
+			return err
 		},
 	}
 	o.check, o.secret, o.issue = o.checkPassword, o.getPassword, o.issueOne
@@ -74,8 +78,8 @@ func (o *issueP12Options) checkPassword() error {
 func (o *issueP12Options) getPassword(ctx context.Context) (err error) {
 	switch {
 	case o.generate != "":
-		if o.generatedFor, err = cmdutil.CreateOut(o.generate, o.target.force); err != nil {
-			return err
+		if o.generated, err = cmdutil.CreateOut(o.generate, false); err != nil {
+			return exit.Usagef("it is never written over another file: give a new name", "--generate-password: %w", err)
 		}
 		o.password = cmdutil.NewPassword()
 	case o.passwordFile != "":
@@ -89,16 +93,25 @@ func (o *issueP12Options) getPassword(ctx context.Context) (err error) {
 	return err
 }
 
+// forgetPassword takes a password that was made here away again when nothing
+// came under it.
+func (o *issueP12Options) forgetPassword() {
+	o.generated.Discard()
+	if o.generate != "" && o.generated == nil && o.password != "" && !o.came {
+		_ = os.Remove(o.generate)
+	}
+}
+
 func (o *issueP12Options) issueOne(ctx context.Context, runner *ops.Runner, c *csr, in cmapi.IssueRequest) (*issued, error) {
-	// The password is safe before a key under it can come.
-	if file := o.generatedFor; file != nil {
-		o.generatedFor = nil
+	if file := o.generated; file != nil { // the password is safe before a key under it can come
 		if err := file.Commit([]byte(o.password + "\n")); err != nil {
 			return nil, err
 		}
+		o.generated = nil
 		o.f.Notice("the password is in %s", file.Path)
 	}
 	got, err := runner.IssueP12(ctx, c.req, in, []byte(o.password))
+	o.came = o.came || err == nil || errors.As(err, new(*ops.UnusableError))
 	if err != nil {
 		return nil, err
 	}
