@@ -28,7 +28,7 @@ var rooms = map[string][]string{
 	"pkg/cli.":        {"pkg/cli", "pkg/ops", "pkg/search", "pkg/bulk", "pkg/output", "pkg/terminal", "pkg/config", "pkg/cmapi", "pkg/signer", "pkg/cms", "pkg/pki", "pkg/exit"},
 	"pkg/cli":         {"pkg/cli/cmdutil", "pkg/ops", "pkg/search", "pkg/bulk", "pkg/output", "pkg/terminal", "pkg/config", "pkg/cmapi", "pkg/signer", "pkg/cms", "pkg/pki", "pkg/exit"},
 	"pkg/cli/cmdutil": {"pkg/ops", "pkg/search", "pkg/bulk", "pkg/output", "pkg/terminal", "pkg/config", "pkg/cmapi", "pkg/signer", "pkg/cms", "pkg/pki", "pkg/exit"},
-	"pkg/ops":         {"pkg/search", "pkg/cmapi", "pkg/signer", "pkg/cms", "pkg/pki", "pkg/exit"},
+	"pkg/ops":         {"pkg/bulk", "pkg/search", "pkg/cmapi", "pkg/signer", "pkg/cms", "pkg/pki", "pkg/exit"},
 	"pkg/search":      {"pkg/cmapi", "pkg/pki", "pkg/exit"},
 	"pkg/bulk":        {"pkg/exit"},
 	"pkg/output":      {"pkg/pki", "pkg/exit"},

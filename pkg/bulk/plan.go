@@ -1,5 +1,16 @@
 package bulk
 
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"hash"
+	"maps"
+	"slices"
+	"strconv"
+
+	"github.com/cmctl/cmctl/pkg/exit"
+)
+
 // Facts are what the input tells of an item besides its name; empty: not told.
 type Facts struct {
 	State        string // "active", "on hold", "revoked"
@@ -14,4 +25,172 @@ type Sink interface {
 	Add(Item, Facts) (bool, error)
 	// Exclude notes an item that the officer keeps out, and why.
 	Exclude(Item, string) error
+}
+
+// Summary counts a plan's items by what the input tells of them.
+type Summary struct {
+	States        map[string]int `json:"states,omitempty"`
+	Issuers       map[string]int `json:"issuers,omitempty"`
+	Organisations map[string]int `json:"organisations,omitempty"`
+	Groups        map[string]int `json:"groups,omitempty"`
+	Exclusions    map[string]int `json:"exclusions,omitempty"` // by why
+}
+
+// IsZero is for omitzero.
+func (s Summary) IsZero() bool {
+	return len(s.States)+len(s.Issuers)+len(s.Organisations)+len(s.Groups)+len(s.Exclusions) == 0
+}
+
+// Names are the keys of one of a Summary's counts, the most frequent first.
+func Names(counts map[string]int) []string {
+	return slices.SortedFunc(maps.Keys(counts), func(a, b string) int {
+		if counts[a] != counts[b] {
+			return counts[b] - counts[a]
+		}
+		if a < b {
+			return -1
+		}
+		return 1
+	})
+}
+
+// maxNames is how many issuers or organisations are told apart.
+const maxNames = 200
+
+// otherNames is what the rest is counted under.
+const otherNames = "(others)"
+
+// chunkItems is how many items one record holds: a run reads a record at a
+// time, so that a plan of a million costs no memory.
+const chunkItems = 256
+
+// Builder collects the items of a plan in its journal, and freezes it.
+type Builder struct {
+	out      *appender
+	chunks   []chunk
+	chunk    []planned
+	skip     []excluded
+	n        int
+	excluded int
+	numbers  map[uint64]struct{}
+	names    map[string]struct{}
+	sum      hash.Hash
+	summary  Summary
+	err      error
+}
+
+func newBuilder(out *appender) (*Builder, error) {
+	b := &Builder{
+		out: out, numbers: map[uint64]struct{}{}, names: map[string]struct{}{}, sum: sha256.New(),
+		summary: Summary{States: map[string]int{}, Issuers: map[string]int{}, Organisations: map[string]int{}, Groups: map[string]int{}, Exclusions: map[string]int{}},
+	}
+	return b, out.append(record{Type: recStart, Version: journalVersion}, false)
+}
+
+// seen notes a key and tells whether it was there. Nearly all keys are small
+// numbers, which cost a tenth of a string.
+func (b *Builder) seen(key string) bool {
+	if n, err := strconv.ParseUint(key, 10, 64); err == nil && (key == "0" || key[0] != '0') {
+		_, ok := b.numbers[n]
+		b.numbers[n] = struct{}{}
+		return ok
+	}
+	_, ok := b.names[key]
+	b.names[key] = struct{}{}
+	return ok
+}
+
+// Add implements Sink.
+func (b *Builder) Add(it Item, f Facts) (bool, error) {
+	if b.err != nil {
+		return false, b.err
+	}
+	if b.seen(it.Key) {
+		return false, nil
+	}
+	b.sum.Write([]byte(it.Key + "\t" + it.Group + "\n"))
+	b.n++
+	count(b.summary.States, f.State)
+	count(b.summary.Issuers, f.Issuer)
+	count(b.summary.Organisations, f.Organisation)
+	count(b.summary.Groups, it.Group)
+	b.chunk = append(b.chunk, planned{it.Key, it.Line, it.Input, it.Group, it.Data})
+	if len(b.chunk) == chunkItems {
+		b.err = b.flush()
+	}
+	return true, b.err
+}
+
+func count(counts map[string]int, name string) {
+	switch _, known := counts[name]; {
+	case name == "":
+	case !known && len(counts) >= maxNames:
+		counts[otherNames]++
+	default:
+		counts[name]++
+	}
+}
+
+// Exclude implements Sink.
+func (b *Builder) Exclude(it Item, why string) error {
+	if b.err != nil || b.seen(it.Key) {
+		return b.err
+	}
+	b.excluded++
+	if why == "" {
+		why = "no reason given"
+	}
+	count(b.summary.Exclusions, why)
+	b.skip = append(b.skip, excluded{it.Key, why})
+	if len(b.skip) == chunkItems {
+		b.err = b.flush()
+	}
+	return b.err
+}
+
+func (b *Builder) flush() error {
+	if len(b.chunk) > 0 {
+		at := b.out.queued // nobody else writes yet
+		if err := b.out.append(record{Type: recItems, Items: b.chunk}, false); err != nil {
+			return err
+		}
+		b.chunks = append(b.chunks, chunk{at, b.out.queued - at, b.n - len(b.chunk), len(b.chunk)})
+		b.chunk = b.chunk[:0]
+	}
+	if len(b.skip) > 0 {
+		if err := b.out.append(record{Type: recExcluded, Excluded: b.skip}, false); err != nil {
+			return err
+		}
+		b.skip = b.skip[:0]
+	}
+	return nil
+}
+
+// Len is how many items the plan has so far.
+func (b *Builder) Len() int { return b.n }
+
+// Excluded is how many were kept out so far.
+func (b *Builder) Excluded() int { return b.excluded }
+
+// Summary counts what the plan has so far.
+func (b *Builder) Summary() Summary { return b.summary }
+
+// SHA256 is the digest of the plan so far: over a line "KEY<tab>GROUP" for each
+// item, in order.
+func (b *Builder) SHA256() string { return hex.EncodeToString(b.sum.Sum(nil)) }
+
+// freeze writes the header behind the items: from here on nothing changes.
+func (b *Builder) freeze(h *Header) error {
+	if b.err != nil {
+		return b.err
+	}
+	if b.n == 0 {
+		return exit.Usagef("", "nothing is left to do")
+	}
+	if err := b.flush(); err != nil {
+		return err
+	}
+	h.Items, h.Excluded, h.SHA256, h.Summary = b.n, b.excluded, b.SHA256(), b.summary
+	b.numbers, b.names = nil, nil
+	return b.out.append(record{Type: recJob, Job: h}, true)
 }

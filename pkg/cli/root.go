@@ -1,14 +1,18 @@
 package cli
 
 import (
+	"context"
+	"errors"
 	"strings"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/cmctl/cmctl/pkg/cli/acme"
 	"github.com/cmctl/cmctl/pkg/cli/cert"
 	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
 	"github.com/cmctl/cmctl/pkg/cli/contexts"
+	"github.com/cmctl/cmctl/pkg/cli/job"
 	"github.com/cmctl/cmctl/pkg/cli/key"
 	"github.com/cmctl/cmctl/pkg/cli/proc"
 	"github.com/cmctl/cmctl/pkg/cli/reg"
@@ -36,8 +40,9 @@ cmctl of cert-manager is another program.`,
   cmctl cert revoke 10003 --reason superseded`,
 		SilenceErrors: true,
 		SilenceUsage:  true,
-		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
+		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {
 			f.UseFlags(cmd.Flags())
+			f.UseArgs(args)
 			return f.CheckSwitches()
 		},
 	}
@@ -55,14 +60,52 @@ cmctl of cert-manager is another program.`,
 	})
 	addGlobalFlags(root)
 	_ = root.RegisterFlagCompletionFunc("context", contexts.CompleteNames(f))
-	root.AddCommand(cert.NewCmd(f), proc.NewCmd(f), reg.NewCmd(f), acme.NewCmd(f), key.NewCmd(f), contexts.NewCmd(f))
+	root.AddCommand(cert.NewCmd(f), proc.NewCmd(f), reg.NewCmd(f), acme.NewCmd(f), job.NewCmd(f), key.NewCmd(f), contexts.NewCmd(f))
 	root.AddCommand(top.NewCmds(f)...)
 	root.SetHelpCommandGroupID(cmdutil.GroupLocal)
 	root.SetUsageFunc(printUsage)
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	refuseUnknownVerbs(root)
 	refuseUnknownTopics(root)
+	f.Rerun = func(ctx context.Context, verb string, flags map[string][]string, args []string) error {
+		return rerun(ctx, f, root, verb, flags, args)
+	}
 	return root
+}
+
+// rerun runs a verb once more, with flags as they were kept and with those that
+// all commands share as they are now.
+func rerun(ctx context.Context, f *cmdutil.Factory, root *cobra.Command, verb string, flags map[string][]string, args []string) error {
+	cmd, rest, err := root.Find(strings.Fields(verb))
+	if err != nil || len(rest) > 0 || cmd.RunE == nil {
+		return exit.Usagef("a newer cmctl may know it", "there is no `cmctl %s`", verb)
+	}
+	set := cmd.Flags()
+	set.AddFlagSet(root.PersistentFlags())
+	f.EachFlag(func(fl *pflag.Flag) { // said for this run
+		if known := set.Lookup(fl.Name); known != nil && known != fl {
+			err = errors.Join(err, set.Set(fl.Name, fl.Value.String()))
+		}
+	})
+	for name, values := range flags {
+		fl := set.Lookup(name)
+		if fl == nil {
+			return exit.Usagef("a newer cmctl may know it", "`cmctl %s` has no flag --%s", verb, name)
+		}
+		if list, ok := fl.Value.(pflag.SliceValue); ok {
+			err = errors.Join(err, list.Replace(values))
+			fl.Changed = true
+			continue
+		}
+		err = errors.Join(err, set.Set(name, values[0]))
+	}
+	if err != nil {
+		return exit.Usagef("", "the flags that the job was begun with: %w", err)
+	}
+	cmd.SetContext(ctx)
+	f.UseFlags(set)
+	f.UseArgs(args)
+	return cmd.RunE(cmd, args)
 }
 
 // refuseUnknownVerbs makes a noun with a word that is none of its verbs an

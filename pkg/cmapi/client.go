@@ -62,6 +62,7 @@ type Client struct {
 	traceMu sync.Mutex
 	key     keyWitness
 	shake   atomic.Pointer[tls.ConnectionState]
+	lead    atomic.Int64  // of the gateway's clock over ours, as of its last answer
 	slots   chan struct{} // one for each call under way
 	wait    func(ctx context.Context, d time.Duration) error
 }
@@ -112,6 +113,9 @@ func (c *Client) BaseURL() string { return c.base.String() }
 
 // Handshake is what TLS came to in the last handshake, nil before the first.
 func (c *Client) Handshake() *tls.ConnectionState { return c.shake.Load() }
+
+// Now is the gateway's time, as far as its answers tell; ours before the first.
+func (c *Client) Now() time.Time { return time.Now().Add(time.Duration(c.lead.Load())).UTC() }
 
 // Close drops idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }

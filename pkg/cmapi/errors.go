@@ -105,6 +105,9 @@ func oneLine(s string) string { return strings.Join(strings.Fields(s), " ") }
 // ExitCode is the code that the program ends with when this is all there is.
 func (e *ItemError) ExitCode() exit.Code { return exitOf(e.Code) }
 
+// GatewayCode is the code of the entry.
+func (e *ItemError) GatewayCode() int { return e.Code }
+
 // Hint says what the officer can do.
 func (e *ItemError) Hint() string { return codeMeanings[e.Code].hint }
 
@@ -215,6 +218,9 @@ func (e *Error) limit() int {
 	}
 	return 0
 }
+
+// GatewayCode is the `error` of the answer; 0 when there was none.
+func (e *Error) GatewayCode() int { return e.Code }
 
 // Unwrap returns the cause.
 func (e *Error) Unwrap() error { return e.Err }

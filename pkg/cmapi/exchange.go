@@ -102,7 +102,11 @@ func (c *Client) once(ctx context.Context, r Request) (*Answer, error) {
 	trace.answered(resp, body, err)
 	a := &Answer{HTTP: resp.StatusCode, Body: body, CertID: resp.Header.Get("certId")}
 	a.ContentType, _, _ = mime.ParseMediaType(resp.Header.Get("Content-Type"))
-	a.Date, _ = http.ParseTime(resp.Header.Get("Date"))
+	if a.Date, _ = http.ParseTime(resp.Header.Get("Date")); !a.Date.IsZero() {
+		if lead := time.Until(a.Date); lead.Abs() > 2*time.Second { // a Date is cut to seconds
+			c.lead.Store(int64(lead))
+		}
+	}
 	switch {
 	case err != nil:
 		return nil, c.transportError(ctx, r, fmt.Errorf("the answer broke off after %d bytes: %w", len(body), err), true)

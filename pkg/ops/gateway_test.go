@@ -19,7 +19,9 @@ import (
 	"testing"
 	"time"
 
+	"github.com/cmctl/cmctl/pkg/bulk"
 	"github.com/cmctl/cmctl/pkg/cmapi"
+	"github.com/cmctl/cmctl/pkg/exit"
 )
 
 // cert is one certificate of the fake gateway.
@@ -119,7 +121,7 @@ func (s *signer) SignCMS(_ context.Context, data []byte) ([]byte, error) {
 }
 
 // runner calls the gateway; pauses are noted, not slept.
-func (g *gateway) runner(t *testing.T, change func(*cmapi.Config)) (*Runner, *signer) {
+func (g *gateway) runner(t *testing.T, change func(*cmapi.Config)) (*testRunner, *signer) {
 	t.Helper()
 	cfg := cmapi.Config{
 		BaseURL: g.server.URL + "/pgwy/api", RootCAs: g.server.Client().Transport.(*http.Transport).TLSClientConfig.RootCAs,
@@ -135,7 +137,13 @@ func (g *gateway) runner(t *testing.T, change func(*cmapi.Config)) (*Runner, *si
 	}
 	t.Cleanup(client.Close)
 	s := &signer{}
-	return &Runner{Client: client, Signer: s, sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }}, s
+	return &testRunner{Runner: &Runner{Client: client, Signer: s, sleep: func(ctx context.Context, _ time.Duration) error { return ctx.Err() }}}, s
+}
+
+// testRunner is a Runner whose runs have batches of a size; 0: 100.
+type testRunner struct {
+	*Runner
+	batch int
 }
 
 func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
@@ -362,43 +370,76 @@ func (g *gateway) fill(n int) (items []Item) {
 	for i := 1; i <= n; i++ {
 		id := fmt.Sprint(i)
 		g.certs[id] = &cert{status: "active"}
-		items = append(items, Item{CertID: id})
+		items = append(items, Item{Key: id})
 	}
 	return items
 }
 
 func itemsOf(ids ...string) (items []Item) {
 	for _, id := range ids {
-		items = append(items, Item{CertID: id})
+		items = append(items, Item{Key: id})
 	}
 	return items
 }
 
 // ended is how a run ended: the outcomes by id, one word and code each, and
 // how often each was reported.
-func run(ctx context.Context, t *testing.T, r *Runner, w *StateChange, items []Item) (outcomes map[string]string, results []Result, stop error) {
+func run(ctx context.Context, t *testing.T, r *testRunner, w *StateChange, items []Item) (outcomes map[string]string, results []Result, stop error) {
 	t.Helper()
 	outcomes = map[string]string{}
-	stop = r.Change(ctx, w, items, func(res Result) {
-		if old, twice := outcomes[res.CertID]; twice {
-			t.Errorf("%s is reported twice: %s, then %s", res.CertID, old, res.Outcome)
+	stop = runJob(ctx, t, r.Changes(One(w)), items, r.batch, func(res Result) {
+		if old, twice := outcomes[res.Key]; twice {
+			t.Errorf("%s is reported twice: %s, then %s", res.Key, old, res.Outcome)
 		}
 		text := string(res.Outcome)
 		if reason := ReasonOf(res.Err); reason != nil && reason.Code != 0 {
 			text += fmt.Sprintf(" %d", reason.Code)
 		}
 		if (res.Err != nil) != (res.Outcome != Done && res.Outcome != Already) {
-			t.Errorf("%s: %s with error %v", res.CertID, res.Outcome, res.Err)
+			t.Errorf("%s: %s with error %v", res.Key, res.Outcome, res.Err)
 		}
-		outcomes[res.CertID] = text
+		outcomes[res.Key] = text
 		results = append(results, res)
 	})
 	for _, it := range items {
-		if outcomes[it.CertID] == "" {
-			t.Errorf("%s is not reported", it.CertID)
+		if outcomes[it.Key] == "" {
+			t.Errorf("%s is not reported", it.Key)
 		}
 	}
 	return outcomes, results, stop
+}
+
+// runJob carries a write out one batch after the other, without a journal.
+func runJob(ctx context.Context, t *testing.T, w bulk.Write, items []Item, batch int, report func(Result)) error {
+	t.Helper()
+	if len(items) == 0 {
+		return nil
+	}
+	j, err := bulk.Draft("", "", "test", time.Now())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if j.Header.Batch = batch; batch == 0 {
+		j.Header.Batch = 100
+	}
+	for _, it := range items {
+		if _, err := j.Plan().Add(it, bulk.Facts{}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := j.Freeze(); err != nil {
+		t.Fatal(err)
+	}
+	return j.Run(ctx, w, bulk.Options{Parallel: 1}, report)
+}
+
+// exitCode is what results come to.
+func exitCode(results []Result, stop error) exit.Code {
+	t := bulk.NewTally()
+	for _, r := range results {
+		t.Add(r)
+	}
+	return t.ExitCode(stop)
 }
 
 func same(t *testing.T, what string, got, want any) {
@@ -411,7 +452,7 @@ func same(t *testing.T, what string, got, want any) {
 func all(items []Item, outcome string) map[string]string {
 	m := map[string]string{}
 	for _, it := range items {
-		m[it.CertID] = outcome
+		m[it.Key] = outcome
 	}
 	return m
 }

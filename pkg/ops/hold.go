@@ -20,6 +20,12 @@ func Hold() *StateChange {
 			}
 			return revokedOtherwise(c)
 		},
-		since: revokedAt,
+		since:  revokedAt,
+		reason: onHold(),
 	}
+}
+
+func onHold() *pki.Reason {
+	r := pki.CertificateHold
+	return &r
 }

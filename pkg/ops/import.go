@@ -3,62 +3,138 @@ package ops
 import (
 	"context"
 	"crypto/x509"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"golang.org/x/sync/errgroup"
 
+	"github.com/cmctl/cmctl/pkg/bulk"
 	"github.com/cmctl/cmctl/pkg/cmapi"
 	"github.com/cmctl/cmctl/pkg/exit"
 	"github.com/cmctl/cmctl/pkg/pki"
 )
 
-// ImportItem is one certificate to take in, and where it came from. The item's
-// CertID is found out by the import.
+// ImportItem is one certificate to take in; bulk.Item has its name, and the
+// certificate in Data.
 type ImportItem struct {
-	Item
 	Certificate *x509.Certificate
 	Revoked     bool // with Reason, RevokedAt
 	Reason      pki.Reason
 	RevokedAt   time.Time
 }
 
-// importer is one import under way.
+// importData is an ImportItem as a plan keeps it.
+type importData struct {
+	DER       []byte     `json:"der"`
+	Reason    *int       `json:"reason,omitempty"` // of one that is revoked
+	RevokedAt *time.Time `json:"revokedAt,omitempty"`
+}
+
+// Pack makes the Data of a plan's item.
+func (it *ImportItem) Pack() ([]byte, error) {
+	d := importData{DER: it.Certificate.Raw}
+	if it.Revoked {
+		reason := int(it.Reason)
+		d.Reason, d.RevokedAt = &reason, &it.RevokedAt
+	}
+	return json.Marshal(d)
+}
+
+// UnpackImport reads it.
+func UnpackImport(data []byte) (*ImportItem, error) {
+	var d importData
+	if err := json.Unmarshal(data, &d); err != nil {
+		return nil, err
+	}
+	cert, err := x509.ParseCertificate(d.DER)
+	if err != nil {
+		return nil, err
+	}
+	it := &ImportItem{Certificate: cert}
+	if d.Reason != nil && d.RevokedAt != nil {
+		it.Revoked, it.Reason, it.RevokedAt = true, pki.Reason(*d.Reason), *d.RevokedAt
+	}
+	return it, nil
+}
+
+// Imports is the write that takes in certificates of another PKI
+// (importPKIX509); procedure is the token procedure's name. What is there is
+// found by serial and issuer, after success too: a Result's ID is the certid. A
+// gateway that takes fewer at a time says so, and is asked for no more than
+// that from then on.
+func (r *Runner) Imports(procedure string) bulk.Write {
+	return &imports{r: r, procedure: procedure, limit: &limit{}}
+}
+
+type imports struct {
+	r         *Runner
+	procedure string
+	limit     *limit
+}
+
+// limit is the most entries that a gateway takes in one request, once it is
+// known.
+type limit struct {
+	mu sync.Mutex
+	n  int
+}
+
+func (l *limit) get() int {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.n
+}
+
+// learn notes a limit; true when it is news.
+func (l *limit) learn(n int) bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.n > 0 && n >= l.n {
+		return false
+	}
+	l.n = n
+	return true
+}
+
+// importer is one batch under way.
 type importer struct {
 	*Runner
 	procedure string
-	items     []ImportItem
-	report    func(int, Result)
-	limit     int // most entries in one request, as the gateway says; 0: not said
+	items     []Item
+	certs     []*ImportItem
+	report    func(Result)
+	limit     *limit
 	lost      int // answers lost so far
 	fruitless int // refusals in a row that named no entry
 }
 
-// Import takes in certificates of another PKI (importPKIX509), batch by batch,
-// in order; procedure is the token procedure's name. It reports each item once,
-// by its index, as soon as it is settled: what is there is found by serial and
-// issuer, after success too. A gateway that takes fewer at a time says so, and
-// is asked for no more than that from then on. The error is what stopped it.
-func (r *Runner) Import(ctx context.Context, procedure string, items []ImportItem, report func(int, Result)) error {
-	im := &importer{Runner: r, procedure: procedure, items: items, report: report}
-	size := r.Batch
-	if size <= 0 {
-		size = defaultBatch
-	}
-	var queue [][]int
-	for start := 0; start < len(items); start += size {
-		var batch []int
-		for i := start; i < min(start+size, len(items)); i++ {
-			batch = append(batch, i)
+func (w *imports) unpack(r *Runner, items []Item, report func(Result)) (*importer, error) {
+	im := &importer{Runner: r, procedure: w.procedure, items: items, report: report, limit: w.limit}
+	for _, it := range items {
+		c, err := UnpackImport(it.Data)
+		if err != nil {
+			return nil, fmt.Errorf("the plan's item %d: %w", it.Index, err)
 		}
-		queue = append(queue, batch)
+		im.certs = append(im.certs, c)
 	}
+	return im, nil
+}
+
+// Do implements bulk.Write.
+func (w *imports) Do(ctx context.Context, items []Item, gate bulk.Gate, report func(Result)) error {
+	im, err := w.unpack(w.r.Through(gate), items, report)
+	if err != nil {
+		return err
+	}
+	queue := [][]int{im.all()}
 	for len(queue) > 0 {
 		batch := queue[0]
 		queue = queue[1:]
-		if im.limit > 0 && len(batch) > im.limit {
-			queue = append([][]int{batch[:im.limit], batch[im.limit:]}, queue...)
+		if n := im.limit.get(); n > 0 && len(batch) > n {
+			queue = append([][]int{batch[:n:n], batch[n:]}, queue...)
 			continue
 		}
 		again, err := im.send(ctx, batch)
@@ -73,9 +149,47 @@ func (r *Runner) Import(ctx context.Context, procedure string, items []ImportIte
 	return nil
 }
 
+// Settle implements bulk.Write.
+func (w *imports) Settle(ctx context.Context, items []Item, _ time.Time, report func(Result)) ([]Item, error) {
+	im, err := w.unpack(w.r, items, report)
+	if err != nil {
+		return nil, err
+	}
+	found, errs := im.find(ctx, im.all())
+	var rest []Item
+	for k, it := range items {
+		res, settled := im.judge(k, found[k], errs[k], nil)
+		switch {
+		case settled:
+			report(res)
+		case errs[k] != nil:
+			return nil, errs[k]
+		default:
+			rest = append(rest, it)
+		}
+	}
+	return rest, nil
+}
+
+func (im *importer) pick(batch []int) []Item {
+	items := make([]Item, len(batch))
+	for k, i := range batch {
+		items[k] = im.items[i]
+	}
+	return items
+}
+
+func (im *importer) all() []int {
+	all := make([]int, len(im.items))
+	for i := range all {
+		all[i] = i
+	}
+	return all
+}
+
 func (im *importer) skip(batch []int, stop error) {
 	for _, i := range batch {
-		im.report(i, Result{im.items[i].Item, Skipped, fmt.Errorf("not sent: %w", stop)})
+		im.report(Result{Item: im.items[i], Outcome: Skipped, Err: notSent(stop)})
 	}
 }
 
@@ -84,7 +198,7 @@ func (im *importer) skip(batch []int, stop error) {
 func (im *importer) send(ctx context.Context, batch []int) (again [][]int, stop error) {
 	entries := make([]cmapi.ImportEntry, len(batch))
 	for k, i := range batch {
-		it := im.items[i]
+		it := im.certs[i]
 		entries[k] = cmapi.ImportEntry{Certificate: it.Certificate.Raw, Revoked: it.Revoked, Reason: it.Reason, RevokedAt: it.RevokedAt}
 	}
 	req, err := cmapi.NewImport(im.procedure, entries)
@@ -92,16 +206,14 @@ func (im *importer) send(ctx context.Context, batch []int) (again [][]int, stop 
 		return nil, err
 	}
 	_, _, err = im.exchange(ctx, req)
+	if errors.Is(err, errDrill) {
+		reportUnsent([][]Item{im.pick(batch)}, errDrill, im.report)
+		return nil, nil
+	}
 	limit := cmapi.ImportLimit(err)
 	if limit == 0 {
 		if stop := stopping(err); stop != nil {
-			for _, i := range batch {
-				outcome := Failed
-				if !errors.As(stop, new(*cmapi.Error)) {
-					outcome = Skipped
-				}
-				im.report(i, Result{im.items[i].Item, outcome, stop})
-			}
+			reportUnsent([][]Item{im.pick(batch)}, stop, im.report)
 			return nil, stop
 		}
 	}
@@ -114,22 +226,21 @@ func (im *importer) send(ctx context.Context, batch []int) (again [][]int, stop 
 	isCall := errors.As(err, &call)
 	switch {
 	case limit > 0 && limit < len(batch):
-		if im.limit == 0 || limit < im.limit {
+		if im.limit.learn(limit) {
 			im.notice(fmt.Sprintf("import: the gateway takes %d at a time", limit))
-			im.limit = limit
 		}
 		return [][]int{rest}, nil
 	case isCall && call.Lost:
 		if im.lost++; im.lost >= lostRounds || call.Fault == cmapi.FaultTimeout {
 			for _, i := range rest {
-				im.report(i, Result{im.items[i].Item, Unknown, fmt.Errorf("the answer was lost and the certificate is not there so far: %w", call)})
+				im.report(Result{Item: im.items[i], Outcome: Unknown, Err: fmt.Errorf("the answer was lost and the certificate is not there so far: %w", call)})
 			}
 			return nil, call
 		}
 		im.notice(fmt.Sprintf("import: the answer was lost and %d of %d are not there; sending them again", len(rest), len(batch)))
 		return [][]int{rest}, nil
 	case len(batch) == 1:
-		im.report(rest[0], Result{im.items[rest[0]].Item, Failed, notImported(err)})
+		im.report(Result{Item: im.items[rest[0]], Outcome: Failed, Err: notImported(err)})
 		return nil, nil
 	case len(rest) < len(batch):
 		im.fruitless = 0
@@ -137,7 +248,7 @@ func (im *importer) send(ctx context.Context, batch []int) (again [][]int, stop 
 	}
 	if im.fruitless++; im.fruitless > maxFruitless && err != nil {
 		for _, i := range rest {
-			im.report(i, Result{im.items[i].Item, Failed, err})
+			im.report(Result{Item: im.items[i], Outcome: Failed, Err: err})
 		}
 		return nil, err
 	}
@@ -184,7 +295,7 @@ func (im *importer) settle(ctx context.Context, batch []int, answer error) []int
 		found, errs := im.find(ctx, batch)
 		var rest []int
 		for k, i := range batch {
-			res, settled := im.items[i].judge(found[k], errs[k], named[i])
+			res, settled := im.judge(i, found[k], errs[k], named[i])
 			if res.Outcome == Done && call != nil && !lost && len(call.Items) == 0 {
 				res.Outcome = Already // the request was refused as a whole
 			}
@@ -195,7 +306,7 @@ func (im *importer) settle(ctx context.Context, batch []int, answer error) []int
 			case !settled:
 				rest = append(rest, i)
 			default:
-				im.report(i, res)
+				im.report(res)
 			}
 		}
 		if batch = rest; len(batch) == 0 {
@@ -205,7 +316,7 @@ func (im *importer) settle(ctx context.Context, batch []int, answer error) []int
 	var rest []int
 	for _, i := range batch {
 		if err := unread[i]; err != nil {
-			im.report(i, Result{im.items[i].Item, Unknown, fmt.Errorf("it cannot be read back: %w", err)})
+			im.report(Result{Item: im.items[i], Outcome: Unknown, Err: fmt.Errorf("it cannot be read back: %w", err)})
 			continue
 		}
 		rest = append(rest, i)
@@ -215,26 +326,28 @@ func (im *importer) settle(ctx context.Context, batch []int, answer error) []int
 
 // judge compares what was found with what was wished for. An entry that the
 // gateway refused and that is there as wished was there before.
-func (it *ImportItem) judge(c *cmapi.Certificate, err error, named *cmapi.ItemError) (Result, bool) {
-	item := it.Item
+func (im *importer) judge(i int, c *cmapi.Certificate, err error, named *cmapi.ItemError) (Result, bool) {
+	it := im.certs[i]
+	res := Result{Item: im.items[i], Outcome: Failed}
 	if c != nil {
-		item.CertID = c.CertID
+		res.ID = c.CertID
 	}
 	revoked := c != nil && c.Status == cmapi.StatusRevoked
 	switch {
 	case c != nil && revoked == it.Revoked && (!revoked || reasonOf(c) == it.Reason.String()):
-		if named != nil {
-			return Result{item, Already, nil}, true
+		if res.Outcome = Done; named != nil {
+			res.Outcome = Already
 		}
-		return Result{item, Done, nil}, true
 	case named != nil:
-		return Result{item, Failed, named}, true
+		res.Err = named
 	case c == nil || err != nil:
 		return Result{}, false
 	case revoked:
-		return Result{item, Failed, exit.New(exit.WrongState, "", "the certificate is there as revoked for %s since %s", reasonOf(c), pki.FormatTime(c.RevocationTime))}, true
+		res.Err = exit.New(exit.WrongState, "", "the certificate is there as revoked for %s since %s", reasonOf(c), pki.FormatTime(c.RevocationTime))
+	default:
+		res.Err = exit.New(exit.WrongState, "revoke it with `cmctl cert revoke "+c.CertID+"`", "the certificate is there as %s, not as revoked", c.Status)
 	}
-	return Result{item, Failed, exit.New(exit.WrongState, "revoke it with `cmctl cert revoke "+c.CertID+"`", "the certificate is there as %s, not as revoked", c.Status)}, true
+	return res, true
 }
 
 // find looks for the certificates of a batch by serial and issuer.
@@ -245,7 +358,7 @@ func (im *importer) find(ctx context.Context, batch []int) ([]*cmapi.Certificate
 	g.SetLimit(readers)
 	for k, i := range batch {
 		g.Go(func() error {
-			found[k], errs[k] = im.findImported(ctx, im.items[i].Certificate)
+			found[k], errs[k] = im.findImported(ctx, im.certs[i].Certificate)
 			return nil
 		})
 	}

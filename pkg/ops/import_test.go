@@ -42,7 +42,7 @@ type row struct {
 	at     string
 }
 
-func (g *importGateway) start(t *testing.T) (*Runner, *signer) {
+func (g *importGateway) start(t *testing.T) (*testRunner, *signer) {
 	t.Helper()
 	fake := &gateway{server: httptest.NewUnstartedServer(g)}
 	fake.server.StartTLS()
@@ -147,21 +147,35 @@ func (g *importGateway) take(w http.ResponseWriter, r *http.Request) {
 }
 
 // foreign makes n certificates to import, with serials from 1.
-func foreign(t *testing.T, n int) (items []ImportItem) {
+func foreign(t *testing.T, n int) (items []*ImportItem) {
 	t.Helper()
 	ca := newIssuing(t, &gateway{certs: map[string]*cert{}})
 	for i := range n {
 		c := ca.leaf(t, int64(i+1), fmt.Sprintf("device %d", i+1), ca.key.Public())
-		items = append(items, ImportItem{Item: Item{Line: i + 1, Input: "f"}, Certificate: c})
+		items = append(items, &ImportItem{Certificate: c})
 	}
 	return items
 }
 
-func runImports(t *testing.T, ctx context.Context, r *Runner, procedure string, items []ImportItem) (outcomes string, results []Result, stop error) { //nolint:revive // as run
+// packed are the items of a plan.
+func packed(t *testing.T, items []*ImportItem) (out []Item) {
+	t.Helper()
+	for i, it := range items {
+		data, err := it.Pack()
+		if err != nil {
+			t.Fatal(err)
+		}
+		out = append(out, Item{Key: fmt.Sprint(i), Line: i + 1, Input: "f", Data: data})
+	}
+	return out
+}
+
+func runImports(t *testing.T, ctx context.Context, r *testRunner, procedure string, items []*ImportItem) (outcomes string, results []Result, stop error) { //nolint:revive // as run
 	t.Helper()
 	words := make([]string, len(items))
 	results = make([]Result, len(items))
-	stop = r.Import(ctx, procedure, items, func(i int, res Result) {
+	stop = runJob(ctx, t, r.Imports(procedure), packed(t, items), r.batch, func(res Result) {
+		i := res.Index
 		if words[i] != "" {
 			t.Errorf("%d is reported twice: %s, then %s", i, words[i], res.Outcome)
 		}
@@ -205,7 +219,7 @@ func TestImport(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			g := c.gateway
 			r, s := g.start(t)
-			r.Batch = c.batch
+			r.batch = c.batch
 			got, _, stop := runImports(t, t.Context(), r, "p", foreign(t, c.n))
 			if c.stop != "" {
 				if stop == nil || !strings.Contains(stop.Error(), c.stop) || strings.Contains(got, "done") || s.count > 2*maxFruitless {
@@ -234,7 +248,7 @@ func TestImportOfWhatIsThere(t *testing.T) {
 	if got != "already already failed failed done" || stop != nil {
 		t.Fatalf("%s, %v", got, stop)
 	}
-	if ids := results[1].CertID + results[4].CertID; ids != "14" {
+	if ids := results[1].ID + results[4].ID; ids != "14" {
 		t.Errorf("certids %s", ids)
 	}
 	if code := ReasonOf(results[2].Err).Code; code != cmapi.CodeBadValue {
@@ -243,26 +257,27 @@ func TestImportOfWhatIsThere(t *testing.T) {
 	// Refused as a whole: what is there was there before.
 	mute := &importGateway{whole: true, mute: true, certs: []row{{items[0].Certificate, nil, ""}}}
 	r, _ = mute.start(t)
-	if got, _, stop := runImports(t, t.Context(), r, "", []ImportItem{items[0], foreign(t, 2)[1]}); got != "already done" || stop != nil {
+	if got, _, stop := runImports(t, t.Context(), r, "", []*ImportItem{items[0], foreign(t, 2)[1]}); got != "already done" || stop != nil {
 		t.Errorf("%s, %v", got, stop)
 	}
 	// The same serial from another issuer, neither shown as a name.
 	bare := &importGateway{bare: true, certs: []row{{foreign(t, 1)[0].Certificate, nil, ""}}}
 	r, _ = bare.start(t)
-	if got, results, _ := runImports(t, t.Context(), r, "", items[:1]); got != "done" || results[0].CertID != "1" {
-		t.Errorf("%s as %s", got, results[0].CertID)
+	if got, results, _ := runImports(t, t.Context(), r, "", items[:1]); got != "done" || results[0].ID != "1" {
+		t.Errorf("%s as %s", got, results[0].ID)
 	}
 	// Taken in, but in another state than wished for.
 	sloppy := &importGateway{}
 	r, _ = sloppy.start(t)
 	_, _, _ = runImports(t, t.Context(), r, "", items[:1])
-	it := items[0]
+	it := *items[0]
+	im := &importer{items: []Item{{}}, certs: []*ImportItem{&it}}
 	it.Revoked, it.Reason = true, pki.Superseded
-	if res, settled := it.judge(&cmapi.Certificate{CertID: "7", Status: "active"}, nil, nil); !settled || exit.Of(res.Err) != exit.WrongState || !strings.Contains(exit.HintOf(res.Err), "cert revoke 7") {
+	if res, settled := im.judge(0, &cmapi.Certificate{CertID: "7", Status: "active"}, nil, nil); !settled || exit.Of(res.Err) != exit.WrongState || !strings.Contains(exit.HintOf(res.Err), "cert revoke 7") {
 		t.Errorf("%+v", res)
 	}
 	it.Revoked = false
-	if res, settled := it.judge(&cmapi.Certificate{CertID: "7", Status: "revoked", Reason: "superseded"}, nil, nil); !settled || exit.Of(res.Err) != exit.WrongState {
+	if res, settled := im.judge(0, &cmapi.Certificate{CertID: "7", Status: "revoked", Reason: "superseded"}, nil, nil); !settled || exit.Of(res.Err) != exit.WrongState {
 		t.Errorf("%+v", res)
 	}
 }
@@ -271,7 +286,7 @@ func TestImportOfWhatIsThere(t *testing.T) {
 func TestImportInterrupted(t *testing.T) {
 	g := &importGateway{}
 	r, s := g.start(t)
-	r.Batch = 2
+	r.batch = 2
 	ctx, cancel := context.WithCancelCause(t.Context())
 	why := errors.New("enough")
 	s.hook = func(n int) error {

@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/cmctl/cmctl/pkg/cmapi"
 	"github.com/cmctl/cmctl/pkg/exit"
@@ -65,6 +66,20 @@ func (r *Runner) Issue(ctx context.Context, req *pki.Request, in cmapi.IssueRequ
 	return out, nil
 }
 
+// IssuedSince looks for the certificate that a request brought about which was
+// sent at a time, without asking for anything; nil when there is none.
+func (r *Runner) IssuedSince(ctx context.Context, req *pki.Request, in cmapi.IssueRequest, sent time.Time) (*Issuance, error) {
+	want := &wanted{spki: req.CSR.RawSubjectPublicKeyInfo, cn: req.CSR.Subject.CommonName, since: sent.Add(-clockSkew)}
+	if !in.ValidFrom.IsZero() {
+		want.since = in.ValidFrom.Add(-time.Second)
+	}
+	c, err := r.findIssued(ctx, want)
+	if c == nil || err != nil {
+		return nil, err
+	}
+	return r.fetchIssued(ctx, c, want, in.Media)
+}
+
 // leafOf finds the certificate of the request's key among those of an answer,
 // which may hold the chain in any order (docs/api-notes.md, 24).
 func leafOf(body, spki []byte) (*x509.Certificate, error) {
@@ -93,17 +108,22 @@ func (r *Runner) settleIssue(ctx context.Context, want *wanted, media string, ca
 		if c == nil {
 			continue
 		}
-		blob, err := r.Client.Certificates.Download(ctx, c.CertID, media, 1)
-		if err != nil {
-			return nil, exit.New(exit.Of(err), "fetch it with `cmctl cert download "+c.CertID+"`", "the certificate was issued as certid %s, but it cannot be downloaded: %w", c.CertID, err)
-		}
-		leaf, err := leafOf(blob.Bytes, want.spki)
-		if err != nil {
-			return nil, err
-		}
-		return &Issuance{CertID: c.CertID, Leaf: leaf, Bytes: blob.Bytes, Media: blob.ContentType, Settled: true}, nil
+		return r.fetchIssued(ctx, c, want, media)
 	}
 	return nil, &UnsettledError{"certificate of this key", errors.Join(cause, searchErr)}
+}
+
+// fetchIssued downloads the certificate of an answer that was lost.
+func (r *Runner) fetchIssued(ctx context.Context, c *cmapi.Certificate, want *wanted, media string) (*Issuance, error) {
+	blob, err := r.Client.Certificates.Download(ctx, c.CertID, media, 1)
+	if err != nil {
+		return nil, exit.New(exit.Of(err), "fetch it with `cmctl cert download "+c.CertID+"`", "the certificate was issued as certid %s, but it cannot be downloaded: %w", c.CertID, err)
+	}
+	leaf, err := leafOf(blob.Bytes, want.spki)
+	if err != nil {
+		return nil, err
+	}
+	return &Issuance{CertID: c.CertID, Leaf: leaf, Bytes: blob.Bytes, Media: blob.ContentType, Settled: true}, nil
 }
 
 // UnsettledError says that a write was sent, its answer lost, and nothing of

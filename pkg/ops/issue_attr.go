@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/cmctl/cmctl/pkg/cmapi"
 	"github.com/cmctl/cmctl/pkg/exit"
@@ -85,13 +86,32 @@ func (r *Runner) settleAttr(ctx context.Context, want *wanted, base *x509.Certif
 		if id, cert, searchErr = r.findAttr(ctx, want, base); id == "" {
 			continue
 		}
-		blob, err := r.Client.Certificates.Download(ctx, id, media, 1)
-		if err != nil {
-			return nil, exit.New(exit.Of(err), "fetch it with `cmctl cert download "+id+"`", "the attribute certificate was issued as certid %s, but it cannot be downloaded: %w", id, err)
-		}
-		return &AttrIssuance{Issuance{CertID: id, Bytes: blob.Bytes, Media: blob.ContentType, Settled: true}, cert}, nil
+		return r.fetchAttr(ctx, id, cert, media)
 	}
 	return nil, &UnsettledError{"attribute certificate of this base", errors.Join(cause, searchErr)}
+}
+
+// AttrSince looks for the attribute certificate of a base that came since a
+// request was sent, without asking for anything; nil when there is none.
+func (r *Runner) AttrSince(ctx context.Context, base *x509.Certificate, in cmapi.IssueRequest, sent time.Time) (*AttrIssuance, error) {
+	want := &wanted{since: sent.Add(-clockSkew)}
+	if !in.ValidFrom.IsZero() {
+		want.since = in.ValidFrom.Add(-time.Second)
+	}
+	id, cert, err := r.findAttr(ctx, want, base)
+	if id == "" || err != nil {
+		return nil, err
+	}
+	return r.fetchAttr(ctx, id, cert, in.Media)
+}
+
+// fetchAttr downloads the attribute certificate of an answer that was lost.
+func (r *Runner) fetchAttr(ctx context.Context, id string, cert *pki.AttrCert, media string) (*AttrIssuance, error) {
+	blob, err := r.Client.Certificates.Download(ctx, id, media, 1)
+	if err != nil {
+		return nil, exit.New(exit.Of(err), "fetch it with `cmctl cert download "+id+"`", "the attribute certificate was issued as certid %s, but it cannot be downloaded: %w", id, err)
+	}
+	return &AttrIssuance{Issuance{CertID: id, Bytes: blob.Bytes, Media: blob.ContentType, Settled: true}, cert}, nil
 }
 
 // findAttr looks through what came since the send for an attribute certificate

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strings"
+	"time"
 
 	"github.com/cmctl/cmctl/pkg/cmapi"
 	"github.com/cmctl/cmctl/pkg/exit"
@@ -56,6 +57,25 @@ func (e *LostKeyError) Hint() string {
 		return "revoke it with `cmctl cert revoke " + e.CertIDs[0] + " --reason superseded`, then ask again"
 	}
 	return "find out which is whose with `cmctl cert show`, and revoke the one that nobody has the key of"
+}
+
+// KeyedSince looks for what a request brought about that was sent at a time and
+// whose key the server made: a *LostKeyError names it, nil says that there is
+// nothing.
+func (r *Runner) KeyedSince(ctx context.Context, cn string, validFrom, sent time.Time) error {
+	want := &wanted{cn: cn, since: sent.Add(-clockSkew)}
+	if !validFrom.IsZero() {
+		want.since = validFrom.Add(-time.Second)
+	}
+	found, err := r.arrivals(ctx, want)
+	if err != nil || len(found) == 0 {
+		return err
+	}
+	lost := &LostKeyError{CN: cn, Err: errors.New("an earlier run was broken off")}
+	for _, c := range found {
+		lost.CertIDs = append(lost.CertIDs, c.CertID)
+	}
+	return lost
 }
 
 // settleLostKey looks for what a lost answer may have brought about.

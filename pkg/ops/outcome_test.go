@@ -39,7 +39,7 @@ func TestExitCode(t *testing.T) {
 		{"stopped by a signal", []Result{done, skipped}, fmt.Errorf("not sent: %w", exit.New(exit.Terminated, "", "x")), exit.Terminated},
 		{"stopped wins over all done", []Result{done}, exit.New(exit.Refused, "", "x"), exit.Refused},
 	} {
-		if got := ExitCode(c.results, c.stop); got != c.want {
+		if got := exitCode(c.results, c.stop); got != c.want {
 			t.Errorf("%s: %d, want %d", c.name, got, c.want)
 		}
 	}
@@ -53,24 +53,23 @@ func TestRecord(t *testing.T) {
 		res  Result
 		want string
 	}{
-		{"done", Result{Item{CertID: "10003"}, Done, nil}, `{"certid":"10003","outcome":"done"}`},
-		{"from a list", Result{Item{"10003", 4, "0x12"}, Already, nil}, `{"certid":"10003","outcome":"already","line":4,"input":"0x12"}`},
+		{"done", Result{Item: Item{Key: "10003"}, Outcome: Done}, `{"certid":"10003","outcome":"done"}`},
+		{"from a list", Result{Item: Item{Key: "10003", Line: 4, Input: "0x12"}, Outcome: Already}, `{"certid":"10003","outcome":"already","line":4,"input":"0x12"}`},
 		{
-			"an item's code", Result{Item{"1", 1, "1"}, Failed, &cmapi.ItemError{CertID: "1", Code: 907, Message: "gone"}},
+			"an item's code", Result{Item: Item{Key: "1", Line: 1}, Outcome: Failed, Err: &cmapi.ItemError{CertID: "1", Code: 907, Message: "gone"}},
 			`{"certid":"1","outcome":"failed","line":1,"input":"1","error":{"code":907,"message":"certificate missing (907): gone"}}`,
 		},
 		{
-			"a call's code", Result{Item{CertID: "1"}, Skipped, fmt.Errorf("not sent: %w", call)},
+			"a call's code", Result{Item: Item{Key: "1"}, Outcome: Skipped, Err: fmt.Errorf("not sent: %w", call)},
 			`{"certid":"1","outcome":"skipped","error":{"code":-17,"message":"not sent: the gateway answered -17, bad signature: no (revokeCertificate)"}}`,
 		},
-		{"no code", Result{Item{CertID: "1"}, Unknown, errors.New("lost")}, `{"certid":"1","outcome":"unknown","error":{"code":0,"message":"lost"}}`},
+		{"no code", Result{Item: Item{Key: "1"}, Outcome: Unknown, Err: errors.New("lost")}, `{"certid":"1","outcome":"unknown","error":{"code":0,"message":"lost"}}`},
 	} {
-		got, err := json.Marshal(c.res)
+		got, err := json.Marshal(RecordOf(c.res))
 		if err != nil || string(got) != c.want {
 			t.Errorf("%s:\ngot  %s, %v\nwant %s", c.name, got, err, c.want)
 		}
 	}
-	same(t, "counts", Count([]Result{{Outcome: Done}, {Outcome: Done}, {Outcome: Failed}}), Counts{Done: 2, Failed: 1})
 }
 
 // TestWords: what questions and messages say of each change.

@@ -6,39 +6,77 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/cmctl/cmctl/pkg/bulk"
 	"github.com/cmctl/cmctl/pkg/cmapi"
 	"github.com/cmctl/cmctl/pkg/exit"
 )
 
-// NewRegistration is one registration to create, and where the officer named
-// it.
-type NewRegistration struct {
-	Line  int    // in the list it came from, from 1; 0 when it was on the command line
-	Input string // as named there
-	In    cmapi.RegistrationInput
+// Inputs gives the fields of an item of a plan. They stay out of the plan, since
+// they may hold secrets.
+type Inputs func(Item) (cmapi.RegistrationInput, error)
+
+// NewRegistrations is the write that creates registrations (createRegistration
+// and those of SCEP, EST, CMP and ACME), each by a request of its own. The Key
+// of an item is its fqdn, the ID of its result the registration's.
+func (r *Runner) NewRegistrations(at RegistrationPlace, of Inputs) bulk.Write {
+	return &newRegistrations{r, at, of}
 }
 
-// CreateRegistrations creates one registration after the other
-// (createRegistration and those of SCEP, EST, CMP and ACME). It reports each
-// once, as soon as it is settled. The error is what stopped it: those not
-// reached are reported as skipped. When ctx ends, what is in flight is
-// finished; nothing new is sent.
-func (r *Runner) CreateRegistrations(ctx context.Context, at RegistrationPlace, wanted []NewRegistration, report func(i int, res RegistrationResult)) error {
-	for i, w := range wanted {
-		res := RegistrationResult{Result: Result{Item: Item{Line: w.Line, Input: w.Input}}, FQDN: w.In.FQDN}
-		res.RegID, res.Outcome, res.Err = r.createRegistration(ctx, at, w.In)
+type newRegistrations struct {
+	r  *Runner
+	at RegistrationPlace
+	of Inputs
+}
+
+// Do implements bulk.Write.
+func (w *newRegistrations) Do(ctx context.Context, items []Item, gate bulk.Gate, report func(Result)) error {
+	return oneByOne(items, report, func(it Item) (res Result) {
+		res.Item = it
+		in, err := w.of(it)
+		if err != nil {
+			res.Outcome, res.Err = Skipped, err
+			return res
+		}
+		res.ID, res.Outcome, res.Err = w.r.Through(gate).createRegistration(ctx, w.at, in)
+		return res
+	})
+}
+
+// Settle implements bulk.Write: by the one registration of the name that was
+// created since the send.
+func (w *newRegistrations) Settle(ctx context.Context, items []Item, sent time.Time, report func(Result)) (rest []Item, err error) {
+	for _, it := range items {
+		reg, err := w.r.newRegistration(ctx, w.at, it.Key, nil, sent)
+		switch {
+		case errors.Is(err, errSeveral), err == nil && reg != nil && reg.CreationDate.IsZero():
+			report(Result{Item: it, Outcome: Unknown, Err: exit.New(exit.Unavailable, "look at them with `cmctl reg list --fqdn`",
+				"the answer was lost and it cannot be told which registration of this name is the new one")})
+		case err != nil:
+			return nil, err
+		case reg != nil:
+			report(Result{Item: it, Outcome: Done, ID: reg.RegID})
+		default:
+			rest = append(rest, it)
+		}
+	}
+	return rest, nil
+}
+
+// oneByOne carries a write out that takes one item in a request. What stops it
+// is what would stop the next as well.
+func oneByOne(items []Item, report func(Result), write func(Item) Result) error {
+	for i, it := range items {
+		res := write(it)
 		stop := stopping(res.Err)
-		if stop == nil && (res.Outcome == Unknown || res.Outcome == Skipped) {
+		if stop == nil && (res.Outcome == Unknown || res.Outcome == Skipped) && !errors.Is(res.Err, errDrill) {
 			stop = res.Err
 		}
-		report(i, res)
+		report(res)
 		if stop == nil {
 			continue
 		}
-		for j, w := range wanted[i+1:] {
-			report(i+1+j, RegistrationResult{
-				Result: Result{Item{Line: w.Line, Input: w.Input}, Skipped, fmt.Errorf("not sent: %w", stop)}, FQDN: w.In.FQDN,
-			})
+		for _, it := range items[i+1:] {
+			report(Result{Item: it, Outcome: Skipped, Err: notSent(stop)})
 		}
 		return stop
 	}

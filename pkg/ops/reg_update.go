@@ -4,16 +4,73 @@ import (
 	"context"
 	"slices"
 	"strings"
+	"time"
 
+	"github.com/cmctl/cmctl/pkg/bulk"
 	"github.com/cmctl/cmctl/pkg/cmapi"
 	"github.com/cmctl/cmctl/pkg/exit"
 )
 
-// UpdateRegistration changes one registration (updateRegistration and those of
-// SCEP, EST, CMP and ACME). before is what was read of it. A lost answer is
-// settled by reading it again: changed is done, unchanged is sent once more. A
-// change of what cannot be read, such as a password, stays unknown then.
-func (r *Runner) UpdateRegistration(ctx context.Context, at RegistrationPlace, before cmapi.Registration, in cmapi.RegistrationInput) (Outcome, error) {
+// RegistrationUpdates is the write that changes registrations
+// (updateRegistration and those of SCEP, EST, CMP and ACME), each by a request
+// of its own. The Key of an item is its regid.
+func (r *Runner) RegistrationUpdates(at RegistrationPlace, of Inputs) bulk.Write {
+	return &registrationUpdates{r, at, of}
+}
+
+type registrationUpdates struct {
+	r  *Runner
+	at RegistrationPlace
+	of Inputs
+}
+
+// Do implements bulk.Write.
+func (w *registrationUpdates) Do(ctx context.Context, items []Item, gate bulk.Gate, report func(Result)) error {
+	return oneByOne(items, report, func(it Item) (res Result) {
+		res.Item, res.ID = it, it.Key
+		in, err := w.of(it)
+		if err != nil {
+			res.Outcome, res.Err = Skipped, err
+			return res
+		}
+		before, err := w.r.FindRegistration(ctx, w.at, it.Key)
+		switch {
+		case exit.Of(err) == exit.NotFound:
+			res.Outcome, res.Err = Failed, err
+		case err != nil:
+			res.Outcome, res.Err = Skipped, err
+		default:
+			res.Outcome, res.Err = w.r.Through(gate).updateRegistration(ctx, w.at, *before, in)
+		}
+		return res
+	})
+}
+
+// Settle implements bulk.Write. What cannot be read back may be sent again: to
+// set the same values twice does no harm.
+func (w *registrationUpdates) Settle(ctx context.Context, items []Item, _ time.Time, report func(Result)) (rest []Item, err error) {
+	for _, it := range items {
+		in, err := w.of(it)
+		if err != nil {
+			return nil, err
+		}
+		reg, err := w.r.FindRegistration(ctx, w.at, it.Key)
+		switch {
+		case err != nil && exit.Of(err) != exit.NotFound:
+			return nil, err
+		case err == nil && reached(reg, in) && readsWhole(in):
+			report(Result{Item: it, Outcome: Done, ID: it.Key})
+		default:
+			rest = append(rest, it)
+		}
+	}
+	return rest, nil
+}
+
+// updateRegistration changes one. before is what was read of it. A lost answer
+// is settled by reading it again: changed is done, unchanged is sent once more.
+// A change of what cannot be read, such as a password, stays unknown then.
+func (r *Runner) updateRegistration(ctx context.Context, at RegistrationPlace, before cmapi.Registration, in cmapi.RegistrationInput) (Outcome, error) {
 	call, err := cmapi.NewUpdateRegistration(at.Kind, at.ProcID, in)
 	if err != nil {
 		return Failed, err

@@ -2,37 +2,12 @@ package ops
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"strings"
 
 	"github.com/cmctl/cmctl/pkg/cmapi"
 	"github.com/cmctl/cmctl/pkg/exit"
 )
-
-// RegistrationResult is the outcome of one registration that was to be created
-// or changed. The certid of its Item is empty.
-type RegistrationResult struct {
-	Result
-	RegID string // empty: not created, or not known
-	FQDN  string
-	File  string // where its generated secret is; empty: none was generated
-}
-
-// MarshalJSON writes the record of a write:
-// {"regid":"AAEC=","outcome":"done","fqdn":"demo.example.com"}.
-func (r RegistrationResult) MarshalJSON() ([]byte, error) {
-	out := struct {
-		RegID   string  `json:"regid,omitempty"`
-		Outcome Outcome `json:"outcome"`
-		Line    int     `json:"line,omitempty"`
-		Input   string  `json:"input,omitempty"`
-		FQDN    string  `json:"fqdn,omitempty"`
-		File    string  `json:"file,omitempty"`
-		Error   *Reason `json:"error,omitempty"`
-	}{r.RegID, r.Outcome, r.Line, r.Input, r.FQDN, r.File, ReasonOf(r.Err)}
-	return json.Marshal(out)
-}
 
 // RegistrationPlace is where registrations are: a procedure, by its id, and the
 // path of a kind below it.

@@ -270,20 +270,21 @@ func TestCreateRegistrations(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			r := c.gateway.runner(t)
 			r.Signer = fixedSigner{c.signer}
-			var wanted []NewRegistration
+			var wanted []Item
 			for i, name := range []string{"a", "b", "c"} {
-				wanted = append(wanted, NewRegistration{Line: i + 2, Input: name, In: cmapi.RegistrationInput{FQDN: name}})
+				wanted = append(wanted, Item{Key: name, Line: i + 2})
 			}
+			of := func(it Item) (cmapi.RegistrationInput, error) { return cmapi.RegistrationInput{FQDN: it.Key}, nil }
 			ctx := c.ctx
 			if ctx == nil {
 				ctx = t.Context()
 			}
 			var got []string
-			stop := r.CreateRegistrations(ctx, place, wanted, func(i int, res RegistrationResult) {
-				if i != len(got) || res.Line != i+2 || res.Input != wanted[i].Input || res.FQDN != wanted[i].Input {
-					t.Errorf("report %d is %+v", i, res)
+			stop := runJob(ctx, t, r.NewRegistrations(place, of), wanted, 1, func(res Result) {
+				if res.Index != len(got) || res.Line != wanted[res.Index].Line || res.Key != wanted[res.Index].Key {
+					t.Errorf("report %d is %+v", len(got), res)
 				}
-				got = append(got, fmt.Sprintf("%s %s", res.Outcome, res.RegID))
+				got = append(got, fmt.Sprintf("%s %s", res.Outcome, res.ID))
 			})
 			if text := strings.Join(got, ","); text != c.want || exit.Of(stop) != c.exit || c.gateway.writes != c.writes {
 				t.Errorf("%s, exit %d (%v), %d writes; want %s, exit %d, %d writes", text, exit.Of(stop), stop, c.gateway.writes, c.want, c.exit, c.writes)
@@ -315,7 +316,7 @@ func TestUpdateRegistration(t *testing.T) {
 		{name: "refused", gateway: &registry{before: always(`{"error":-15}`)}, in: in{Status: "closed"}, outcome: Failed, exit: exit.Refused, message: "-15", writes: 1},
 		{name: "lost after", gateway: &registry{after: only(1, "cut")}, in: in{Status: "closed"}, outcome: Done, writes: 1, status: "closed"},
 		{name: "lost before: sent again", gateway: &registry{before: only(1, "cut")}, in: in{Status: "closed"}, outcome: Done, writes: 2, status: "closed"},
-		{name: "lost twice", gateway: &registry{before: always("cut")}, in: in{Status: "closed"}, outcome: Unknown, exit: exit.Unavailable, message: "reads unchanged so far", writes: 2},
+		{name: "lost twice", gateway: &registry{before: always("cut")}, in: in{Status: "closed"}, outcome: Unknown, exit: exit.Unavailable, message: "reads unchanged so far", writes: lostRounds},
 		{name: "lost, and it was so before", gateway: &registry{before: always("cut")}, in: in{Status: "open"}, outcome: Already, writes: 1},
 		{name: "lost, with a password", gateway: &registry{after: always("cut")}, in: in{Password: "x"}, outcome: Unknown, exit: exit.Unavailable, message: "cannot be read back", writes: 1},
 		{name: "lost, with a password and a state that shows it", gateway: &registry{after: always("cut")}, in: in{Password: "x", Status: "closed"}, outcome: Done, writes: 1, status: "closed"},
@@ -332,7 +333,7 @@ func TestUpdateRegistration(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			o, err := r.UpdateRegistration(t.Context(), place, *before, c.in)
+			o, err := r.updateRegistration(t.Context(), place, *before, c.in)
 			if o != c.outcome || exit.Of(err) != c.exit || c.gateway.writes != c.writes {
 				t.Errorf("%s, exit %d (%v), %d writes; want %s, exit %d, %d writes", o, exit.Of(err), err, c.gateway.writes, c.outcome, c.exit, c.writes)
 			}
@@ -355,7 +356,7 @@ func TestUpdateWithoutAKey(t *testing.T) {
 	g.add("d", time.Now())
 	r := g.runner(t)
 	r.Signer = fixedSigner{exit.New(exit.Key, "", "the card is gone")}
-	o, err := r.UpdateRegistration(t.Context(), place, cmapi.Registration{RegID: "new/1+="}, cmapi.RegistrationInput{RegID: "new/1+=", Status: "closed"})
+	o, err := r.updateRegistration(t.Context(), place, cmapi.Registration{RegID: "new/1+="}, cmapi.RegistrationInput{RegID: "new/1+=", Status: "closed"})
 	if o != Skipped || exit.Of(err) != exit.Key || g.writes != 0 {
 		t.Errorf("%s, %v, %d writes", o, err, g.writes)
 	}
@@ -374,22 +375,6 @@ func TestFindRegistration(t *testing.T) {
 	g.refuseList = `{"error":-15}`
 	if _, err := r.FindRegistration(t.Context(), place, "new/1+="); exit.Of(err) != exit.Refused {
 		t.Errorf("%v", err)
-	}
-}
-
-func TestRegistrationResultJSON(t *testing.T) {
-	for _, c := range []struct {
-		res  RegistrationResult
-		want string
-	}{
-		{RegistrationResult{Result: Result{Outcome: Done}, RegID: "a/+=", FQDN: "d"}, `{"regid":"a/+=","outcome":"done","fqdn":"d"}`},
-		{RegistrationResult{Result: Result{Item: Item{Line: 3, Input: "d"}, Outcome: Failed, Err: &cmapi.Error{Code: -14, Message: "bad"}}, FQDN: "d", File: "f"},
-			`{"outcome":"failed","line":3,"input":"d","fqdn":"d","file":"f","error":{"code":-14,"message":"the gateway answered -14, bad field value: bad"}}`},
-	} {
-		got, err := json.Marshal(c.res)
-		if err != nil || string(got) != c.want {
-			t.Errorf("%s, %v; want %s", got, err, c.want)
-		}
 	}
 }
 

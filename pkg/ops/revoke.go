@@ -27,7 +27,8 @@ func Revoke(reason pki.Reason) *StateChange {
 			}
 			return revokedOtherwise(c)
 		},
-		since: revokedAt,
+		since:  revokedAt,
+		reason: &reason,
 	}
 }
 

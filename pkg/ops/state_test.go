@@ -96,8 +96,8 @@ func TestMixedBatch(t *testing.T) {
 			r, signer := g.runner(t, nil)
 			got, results, stop := run(t.Context(), t, r, Revoke(pki.Superseded), itemsOf(order...))
 			same(t, "outcomes", got, want)
-			if stop != nil || len(g.twice()) > 0 || ExitCode(results, stop) != exit.Partial {
-				t.Errorf("stopped by %v, changed twice %v, exit %d", stop, g.twice(), ExitCode(results, stop))
+			if stop != nil || len(g.twice()) > 0 || exitCode(results, stop) != exit.Partial {
+				t.Errorf("stopped by %v, changed twice %v, exit %d", stop, g.twice(), exitCode(results, stop))
 			}
 			signatures := map[mode]int{partial: 1, lenient: 1, named: 2, mute: 2}[m]
 			if signer.count != signatures {
@@ -186,8 +186,8 @@ func TestRefusedBatch(t *testing.T) {
 		r, signer := g.runner(t, nil)
 		got, results, stop := run(t.Context(), t, r, Revoke(pki.Superseded), items)
 		same(t, "outcomes", got, all(items, "failed -1"))
-		if stop != nil || signer.count > maxRounds+10 || ExitCode(results, stop) != exit.Failure {
-			t.Errorf("%v, %d signatures, exit %d", stop, signer.count, ExitCode(results, stop))
+		if stop != nil || signer.count > maxRounds+10 || exitCode(results, stop) != exit.Failure {
+			t.Errorf("%v, %d signatures, exit %d", stop, signer.count, exitCode(results, stop))
 		}
 	})
 }
@@ -216,8 +216,8 @@ func TestDroppedParameters(t *testing.T) {
 		r, _ := g.runner(t, nil)
 		got, results, stop := run(t.Context(), t, r, Revoke(pki.Superseded), items)
 		same(t, "outcomes", got, all(items, "failed"))
-		if stop != nil || !strings.Contains(results[0].Err.Error(), "reads unchanged") || ExitCode(results, stop) != exit.Failure {
-			t.Errorf("%v, %v, exit %d", stop, results[0].Err, ExitCode(results, stop))
+		if stop != nil || !strings.Contains(results[0].Err.Error(), "reads unchanged") || exitCode(results, stop) != exit.Failure {
+			t.Errorf("%v, %v, exit %d", stop, results[0].Err, exitCode(results, stop))
 		}
 	})
 }
@@ -269,7 +269,7 @@ func TestLostAnswers(t *testing.T) {
 			r.Notice = func(s string) { notices = append(notices, s) }
 			got, results, stop := run(t.Context(), t, r, Revoke(pki.Superseded), items)
 			same(t, "outcomes", got, all(items, "done"))
-			if stop != nil || len(g.twice()) > 0 || ExitCode(results, stop) != exit.OK {
+			if stop != nil || len(g.twice()) > 0 || exitCode(results, stop) != exit.OK {
 				t.Errorf("stopped by %v, changed twice %v", stop, g.twice())
 			}
 			if len(g.writes) != c.writes || g.signed != c.signed || signer.count != c.signed {
@@ -302,10 +302,10 @@ func TestLostAnswers(t *testing.T) {
 		}
 		items := g.fill(5)
 		r, signer := g.runner(t, nil)
-		r.Batch = 3
+		r.batch = 3
 		got, results, stop := run(t.Context(), t, r, Revoke(pki.Superseded), items)
 		same(t, "outcomes", got, map[string]string{"1": "unknown", "2": "unknown", "3": "unknown", "4": "skipped", "5": "skipped"})
-		if ExitCode(results, stop) != exit.Unavailable || signer.count != lostRounds {
+		if exitCode(results, stop) != exit.Unavailable || signer.count != lostRounds {
 			t.Errorf("%v, %d signatures", stop, signer.count)
 		}
 	})
@@ -322,7 +322,7 @@ func TestLostAnswers(t *testing.T) {
 		r, signer := g.runner(t, func(c *cmapi.Config) { c.Timeout = time.Second })
 		got, results, stop := run(t.Context(), t, r, Revoke(pki.Superseded), items)
 		same(t, "outcomes", got, all(items, "unknown"))
-		if ExitCode(results, stop) != exit.Unavailable || signer.count != 1 {
+		if exitCode(results, stop) != exit.Unavailable || signer.count != 1 {
 			t.Errorf("%v, %d signatures", stop, signer.count)
 		}
 	})
@@ -364,8 +364,8 @@ func TestUnreadable(t *testing.T) {
 			r, _ := g.runner(t, nil)
 			got, results, stop := run(t.Context(), t, r, Revoke(pki.Superseded), items)
 			same(t, "outcomes", got, all(items, c.want))
-			if g.signed != c.signed || ExitCode(results, stop) != c.code || len(g.twice()) > 0 {
-				t.Errorf("%d signed, exit %d: %v", g.signed, ExitCode(results, stop), stop)
+			if g.signed != c.signed || exitCode(results, stop) != c.code || len(g.twice()) > 0 {
+				t.Errorf("%d signed, exit %d: %v", g.signed, exitCode(results, stop), stop)
 			}
 		})
 	}
@@ -406,7 +406,7 @@ func TestStops(t *testing.T) {
 			}
 			items := g.fill(6)
 			r, signer := g.runner(t, nil)
-			r.Batch = 2
+			r.batch = 2
 			signer.hook = func(n int) error {
 				if n == 2 {
 					return c.sign
@@ -418,8 +418,8 @@ func TestStops(t *testing.T) {
 			if !strings.HasPrefix(got["5"], "skipped") {
 				t.Errorf("the last batch is %s", got["5"])
 			}
-			if ExitCode(results, stop) != c.code || signer.count != c.signers || len(g.twice()) > 0 {
-				t.Errorf("exit %d, %d signatures: %v", ExitCode(results, stop), signer.count, stop)
+			if exitCode(results, stop) != c.code || signer.count != c.signers || len(g.twice()) > 0 {
+				t.Errorf("exit %d, %d signatures: %v", exitCode(results, stop), signer.count, stop)
 			}
 			if c.sign != nil && (!errors.Is(stop, c.sign) || g.signed != 1) {
 				t.Errorf("%v, %d signed sends", stop, g.signed)
@@ -437,10 +437,10 @@ func TestNamedUnderAnyCode(t *testing.T) {
 		items := g.fill(4)
 		g.certs["2"].hidden = true
 		r, signer := g.runner(t, nil)
-		r.Batch = 2
+		r.batch = 2
 		got, results, stop := run(t.Context(), t, r, Revoke(pki.Superseded), items)
 		same(t, fmt.Sprint(code), got, map[string]string{"1": "done", "2": "failed 909", "3": "done", "4": "done"})
-		if stop != nil || signer.count != 2 || ExitCode(results, stop) != exit.Partial {
+		if stop != nil || signer.count != 2 || exitCode(results, stop) != exit.Partial {
 			t.Errorf("%d: %v, %d signatures", code, stop, signer.count)
 		}
 	}
@@ -534,14 +534,14 @@ func TestInterrupted(t *testing.T) {
 			g := newGateway(t)
 			items := g.fill(4)
 			r, signer := g.runner(t, nil)
-			r.Batch = 2
+			r.batch = 2
 			ctx, cancel := context.WithCancelCause(t.Context())
 			defer cancel(nil)
-			c.when(func() { cancel(signal) }, g, signer, r)
+			c.when(func() { cancel(signal) }, g, signer, r.Runner)
 			got, results, stop := run(ctx, t, r, Revoke(pki.Superseded), items)
 			same(t, "outcomes", got, c.want)
-			if !errors.Is(stop, signal) || ExitCode(results, stop) != exit.Interrupted || len(g.writes) != c.sends || len(g.twice()) > 0 {
-				t.Errorf("%v, exit %d, %d sends, want %d", stop, ExitCode(results, stop), len(g.writes), c.sends)
+			if !errors.Is(stop, signal) || exitCode(results, stop) != exit.Interrupted || len(g.writes) != c.sends || len(g.twice()) > 0 {
+				t.Errorf("%v, exit %d, %d sends, want %d", stop, exitCode(results, stop), len(g.writes), c.sends)
 			}
 		})
 	}
@@ -571,7 +571,7 @@ func TestBatches(t *testing.T) {
 		g := newGateway(t)
 		items := g.fill(c.n)
 		r, _ := g.runner(t, nil)
-		r.Batch = c.batch
+		r.batch = c.batch
 		_, results, stop := run(t.Context(), t, r, Hold(), items)
 		var sizes []int
 		var sent []string
@@ -580,7 +580,7 @@ func TestBatches(t *testing.T) {
 		}
 		same(t, fmt.Sprintf("sizes of %d by %d", c.n, c.batch), sizes, c.want)
 		same(t, "ids in order", sent, append([]string(nil), ids(items)...))
-		if stop != nil || ExitCode(results, stop) != exit.OK {
+		if stop != nil || exitCode(results, stop) != exit.OK {
 			t.Error(stop)
 		}
 	}

@@ -84,9 +84,9 @@ func runDownload(ctx context.Context, o *downloadOptions) error {
 	}
 	names := make([]cmdutil.NameFields, len(items))
 	for i, it := range items {
-		names[i].Stem = it.CertID
+		names[i].Stem = it.Key
 	}
-	files, err := o.target.create(names)
+	files, err := o.target.create(names, nil)
 	if err != nil {
 		return err
 	}
@@ -102,9 +102,9 @@ func fetchAll(ctx context.Context, o *downloadOptions, client *cmapi.Client, ite
 	var err error
 	for i, it := range items {
 		var blob *cmapi.Blob
-		blob, err = client.Certificates.Download(ctx, it.CertID, o.target.form.media(), o.depth)
+		blob, err = client.Certificates.Download(ctx, it.Key, o.target.form.media(), o.depth)
 		if exit.Of(err) == exit.NotFound {
-			missing, err = append(missing, notFound(it.CertID, err)), nil
+			missing, err = append(missing, notFound(it.Key, err)), nil
 			continue
 		}
 		if err == nil {
@@ -128,8 +128,8 @@ func (o *downloadOptions) put(it ops.Item, blob *cmapi.Blob, file *cmdutil.OutFi
 	if o.target.form == formPEM {
 		data = endLine(data)
 	}
-	rec := stored{CertID: it.CertID}
-	if c := one(it.CertID, data); c != nil {
+	rec := stored{CertID: it.Key}
+	if c := one(it.Key, data); c != nil {
 		rec.Serial, rec.Subject = pki.SerialOf(c.SerialNumber), pki.DN(c.RawSubject)
 	}
 	if file != nil {

@@ -5,6 +5,7 @@ import (
 
 	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
 	"github.com/cmctl/cmctl/pkg/ops"
+	"github.com/cmctl/cmctl/pkg/pki"
 )
 
 func newHoldCmd(f *cmdutil.Factory) *cobra.Command {
@@ -19,7 +20,7 @@ func newHoldCmd(f *cmdutil.Factory) *cobra.Command {
   cmctl cert hold --from lost-cards.txt --yes`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.selection.Args = args
-			return runChange(cmd.Context(), o, ops.Hold())
+			return runChange(cmd.Context(), o, change{"cert hold", "put on hold", "cmctl cert reinstate", ops.One(ops.Hold())}, pki.CertificateHold.String())
 		},
 	}
 	o.addFlags(cmd)

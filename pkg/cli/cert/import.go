@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cmctl/cmctl/pkg/bulk"
 	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
 	"github.com/cmctl/cmctl/pkg/exit"
 	"github.com/cmctl/cmctl/pkg/ops"
@@ -25,8 +26,8 @@ type importRecord struct {
 var importNoun = output.Noun[importRecord]{
 	Name: "import",
 	ID: func(r importRecord) string {
-		if r.Outcome == ops.Done || r.Outcome == ops.Already {
-			return r.CertID
+		if r.Outcome.Good() {
+			return r.Result.ID
 		}
 		return ""
 	},
@@ -39,10 +40,10 @@ var importNoun = output.Noun[importRecord]{
 			Line    int         `json:"line,omitempty"`
 			Input   string      `json:"input"`
 			Error   *ops.Reason `json:"error,omitempty"`
-		}{r.CertID, r.Outcome, r.Serial, r.Subject, r.Line, r.Input, ops.ReasonOf(r.Err)}
+		}{r.Result.ID, r.Outcome, r.Serial, r.Subject, r.Line, r.Input, ops.ReasonOf(r.Err)}
 	},
 	Fields: append(append(
-		[]output.Field[importRecord]{{Name: "certid", Value: func(r importRecord) string { return r.CertID }}},
+		[]output.Field[importRecord]{{Name: "certid", Value: func(r importRecord) string { return r.Result.ID }}},
 		cmdutil.OutcomeFields(func(r importRecord) ops.Result { return r.Result })...),
 		output.Field[importRecord]{Name: "serial", Value: func(r importRecord) string { return r.Serial.String() }},
 		output.Field[importRecord]{Name: "subject", Value: func(r importRecord) string { return r.Subject }, Flex: true},
@@ -57,6 +58,7 @@ type importOptions struct {
 	reason, revokedAt string
 	procedure         string
 	limits            cmdutil.Limits
+	job               cmdutil.JobFlags
 }
 
 func newImportCmd(f *cmdutil.Factory) *cobra.Command {
@@ -75,8 +77,8 @@ one that is not revoked; files are relative to the list's folder.
 
 Up to 100 (--batch) go into one signed request, fewer when the gateway says that
 it takes fewer. What is there is found by serial number and issuer before an
-item is called done; one that was there before is "already", which is success:
-after a crash, run the same command again. It asks before it writes.`,
+item is called done; one that was there before is "already", which is success.
+It asks before it writes. After a crash, "cmctl job resume" goes on.`,
 		Example: `  cmctl cert import partner.pem --procedure "Import Procedure"
   cmctl cert import bundle.p7b certs/ --yes --max 500
   cmctl cert import old.pem --reason cessationOfOperation --revoked-at 2026-01-31
@@ -93,7 +95,7 @@ after a crash, run the same command again. It asks before it writes.`,
 	fs.StringVar(&o.procedure, "procedure", "", "token procedure, `name or id`; the gateway's default when absent (API: procname)")
 	cmdutil.CompleteProcedureFlag(cmd, f, "procedure")
 	cmdutil.AddLimitFlags(cmd, &o.limits)
-	cmdutil.AddBatchFlag(cmd)
+	cmdutil.AddJobFlags(cmd, &o.job, true)
 	return cmdutil.Columns(cmdutil.Operations(cmd, "importPKIX509"), importNoun.Columns())
 }
 
@@ -109,26 +111,26 @@ func runImport(ctx context.Context, o *importOptions) error {
 	if err != nil {
 		return err
 	}
-	items, err := o.read()
-	if err != nil {
+	if err := o.job.Check(f); err != nil {
 		return err
 	}
-	settings, err := f.Settings()
-	if err != nil {
-		return err
-	}
-	if err := o.limits.Check(f, len(items)); err != nil {
-		return err
-	}
-	if err := cmdutil.AskFirst(f); err != nil {
-		return err
+	var items []importItem
+	if !f.Resuming() {
+		if items, err = o.read(); err != nil {
+			return err
+		}
+		if err := o.limits.Check(f, len(items)); err != nil {
+			return err
+		}
+		if err := cmdutil.AskFirst(f); err != nil {
+			return err
+		}
 	}
 	client, err := f.Client(ctx)
 	if err != nil {
 		return err
 	}
-	describe := "import by the gateway's default procedure"
-	procedure := ""
+	describe, procedure := "import by the gateway's default procedure", ""
 	if o.procedure != "" {
 		p, err := cmdutil.FindProcedure(ctx, client, o.procedure)
 		if err != nil {
@@ -136,34 +138,53 @@ func runImport(ctx context.Context, o *importOptions) error {
 		}
 		procedure, describe = p.Name, fmt.Sprintf("import by procedure %q", p.Name)
 	}
-	signer, err := f.Signer(ctx)
-	if err != nil {
-		return err
-	}
-	err = cmdutil.Confirm(ctx, f, cmdutil.Write{
-		Describe: describe, Noun: "certificate", Count: len(items), Items: importLines(items),
-		Signatures: (len(items) + settings.Batch - 1) / settings.Batch,
-	})
-	if err != nil {
-		return err
-	}
-	runner := &ops.Runner{Client: client, Signer: signer, Batch: settings.Batch, Notice: func(s string) { f.Notice("%s", s) }}
-	results := make([]ops.Result, len(items))
-	_, stop := cmdutil.Report(opt, importNoun, len(items), "cmctl cert search", func(done func(int, importRecord)) error {
-		return runner.Import(ctx, procedure, items, func(i int, r ops.Result) {
-			results[i] = r
-			c := items[i].Certificate
-			done(i, importRecord{r, pki.SerialOf(c.SerialNumber), pki.DN(c.RawSubject)})
+	job, err := f.NewJob(ctx, "cert import", o.job, len(items) == 1, func(job *bulk.Job) error {
+		job.Header.Describe, job.Header.KeyColumn = describe, "sha256"
+		return planImport(job, items)
+	}, func(job *bulk.Job) error {
+		batch := job.Header.Batch
+		return cmdutil.Confirm(ctx, f, cmdutil.Write{
+			Describe: describe, Noun: "certificate", Count: len(items), Items: importLines(items),
+			Signatures: (len(items) + batch - 1) / batch,
 		})
 	})
-	return cmdutil.Ending{
-		Verb: "import", Name: func(i int) string { return place(results[i].Item) },
-		Again: "run the same command again: what is there already is success",
-	}.Err(f, results, stop)
+	if err != nil {
+		return err
+	}
+	runner, err := f.Runner(ctx, o.job)
+	if err != nil {
+		return err
+	}
+	run := cmdutil.JobRun[importRecord]{
+		Job: job, Write: runner.Imports(procedure), Noun: importNoun, Record: importRecordOf,
+		Verb: "import", Name: func(r bulk.Result) string { return place(r.Item) },
+		Look: "cmctl cert search", Again: "run the same command again: what is there already is success",
+	}
+	return run.Run(ctx, f, opt, o.job)
+}
+
+func planImport(job *bulk.Job, items []importItem) (err error) {
+	for _, it := range items {
+		if it.Data, err = it.Pack(); err != nil {
+			return err
+		}
+		if _, err = job.Plan().Add(it.Item, bulk.Facts{Issuer: pki.DN(it.Certificate.RawIssuer)}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func importRecordOf(r bulk.Result) (importRecord, bool) {
+	rec := importRecord{Result: r}
+	if it, err := ops.UnpackImport(r.Data); err == nil { // it was packed here
+		rec.Serial, rec.Subject = pki.SerialOf(it.Certificate.SerialNumber), pki.DN(it.Certificate.RawSubject)
+	}
+	return rec, true
 }
 
 // read reads what is to be imported, without a call to the gateway.
-func (o *importOptions) read() ([]ops.ImportItem, error) {
+func (o *importOptions) read() ([]importItem, error) {
 	const how = "name files and folders as arguments, or a CSV list with --from"
 	l := &importList{f: o.f}
 	switch {
@@ -199,7 +220,7 @@ func (o *importOptions) read() ([]ops.ImportItem, error) {
 }
 
 // importLines show the items in the question; nil when there are many.
-func importLines(items []ops.ImportItem) []string {
+func importLines(items []importItem) []string {
 	if len(items) > cmdutil.ShownItems {
 		return nil
 	}

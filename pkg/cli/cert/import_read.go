@@ -2,6 +2,8 @@ package cert
 
 import (
 	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
 	"os"
 	"path/filepath"
 	"slices"
@@ -9,6 +11,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/cmctl/cmctl/pkg/bulk"
 	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
 	"github.com/cmctl/cmctl/pkg/exit"
 	"github.com/cmctl/cmctl/pkg/ops"
@@ -54,11 +57,17 @@ func readWish(reason, at string, now time.Time) (wish, error) {
 	return w, nil
 }
 
+// importItem is a certificate to import, and where it came from.
+type importItem struct {
+	bulk.Item
+	ops.ImportItem
+}
+
 // importList collects what is to be imported, each certificate once.
 type importList struct {
 	f       *cmdutil.Factory
-	items   []ops.ImportItem
-	at      map[string]int // by DER
+	items   []importItem
+	at      map[string]int // by Key
 	repeats int
 }
 
@@ -121,7 +130,11 @@ func (l *importList) addFile(path, input string, line int, w wish) error {
 			return err
 		}
 		for _, c := range certs {
-			it := ops.ImportItem{Item: ops.Item{Line: line, Input: input}, Certificate: c, Revoked: w.revoked, Reason: w.reason, RevokedAt: w.at}
+			sum := sha256.Sum256(c.Raw)
+			it := importItem{
+				bulk.Item{Key: hex.EncodeToString(sum[:]), Line: line, Input: input},
+				ops.ImportItem{Certificate: c, Revoked: w.revoked, Reason: w.reason, RevokedAt: w.at},
+			}
 			if line == 0 && p.Block != nil && len(pieces) > 1 {
 				it.Line = begins[k]
 			}
@@ -147,12 +160,11 @@ func beginLines(data []byte) (lines []int) {
 	return lines
 }
 
-func (l *importList) add(it ops.ImportItem) error {
+func (l *importList) add(it importItem) error {
 	if l.at == nil {
 		l.at = map[string]int{}
 	}
-	der := string(it.Certificate.Raw)
-	if k, twice := l.at[der]; twice {
+	if k, twice := l.at[it.Key]; twice {
 		first := l.items[k]
 		if first.Revoked != it.Revoked || first.Reason != it.Reason || !first.RevokedAt.Equal(it.RevokedAt) {
 			return exit.Usagef("name it once", "certificate %s of %s is named in %s as well, with another revocation",
@@ -161,13 +173,13 @@ func (l *importList) add(it ops.ImportItem) error {
 		l.repeats++
 		return nil
 	}
-	l.at[der] = len(l.items)
+	l.at[it.Key] = len(l.items)
 	l.items = append(l.items, it)
 	return nil
 }
 
 // place is where an item comes from: file, or file and line.
-func place(it ops.Item) string {
+func place(it bulk.Item) string {
 	if it.Line == 0 {
 		return it.Input
 	}

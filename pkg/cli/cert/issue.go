@@ -3,6 +3,7 @@ package cert
 import (
 	"context"
 	"regexp"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,7 +21,7 @@ the request's file name without ending, {cn} its common name; {certid} and
 --force; files are 0600.`
 
 func newIssueCmd(f *cmdutil.Factory) *cobra.Command {
-	o := &issuing{f: f, describe: "issue", noun: "certificate", requests: requests{key: &keyOptions{}}}
+	o := &issuing{f: f, verb: "issue", describe: "issue", noun: "certificate", requests: requests{key: &keyOptions{}}}
 	cmd := &cobra.Command{
 		Use:   "issue {<csr>... | --new-key <kind> --subject <dn>}",
 		Short: "Issue certificates from PKCS#10 requests",
@@ -48,14 +49,25 @@ is looked for; nothing is asked for twice.
 		if err != nil {
 			return nil, err
 		}
-		return &issued{got.Bytes, stored{
-			CertID: got.CertID, Serial: pki.SerialOf(got.Leaf.SerialNumber), Subject: pki.DN(got.Leaf.RawSubject), PEM: pemText(got.Leaf),
-		}}, nil
+		return issuedX509(got), nil
+	}
+	o.settle = func(ctx context.Context, runner *ops.Runner, c *csr, in cmapi.IssueRequest, sent time.Time) (*issued, error) {
+		got, err := runner.IssuedSince(ctx, c.req, in, sent)
+		if got == nil || err != nil {
+			return nil, err
+		}
+		return issuedX509(got), nil
 	}
 	cmd.Flags().StringVar(&o.handler, "handler", "", "`name` of one of several PKCS#10 handlers of the gateway, where it has them (certificates/pkcs10/<handler>)")
 	o.target.addFlags(cmd)
 	o.addFlags(cmd)
 	return cmdutil.Columns(cmdutil.Operations(cmd, "issueCertificatePkcs10"), storedNoun.Columns())
+}
+
+func issuedX509(got *ops.Issuance) *issued {
+	return &issued{got.Bytes, stored{
+		CertID: got.CertID, Serial: pki.SerialOf(got.Leaf.SerialNumber), Subject: pki.DN(got.Leaf.RawSubject), PEM: pemText(got.Leaf),
+	}}
 }
 
 var handlerName = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]*$`)

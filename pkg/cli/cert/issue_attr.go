@@ -5,6 +5,7 @@ import (
 	"crypto/x509"
 	"encoding/pem"
 	"fmt"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -24,7 +25,7 @@ type issueAttrOptions struct {
 
 func newIssueAttrCmd(f *cmdutil.Factory) *cobra.Command {
 	o := &issueAttrOptions{issuing: issuing{
-		f: f, describe: "issue an attribute certificate", noun: "attribute certificate", requests: requests{unsigned: true},
+		f: f, verb: "issue-attr", describe: "issue an attribute certificate", noun: "attribute certificate", requests: requests{unsigned: true},
 	}}
 	cmd := &cobra.Command{
 		Use:   "issue-attr <certid> {<csr>... | --subject <dn>}",
@@ -50,7 +51,7 @@ is asked for twice.
 		_, err := cmdutil.ParseArgs([]string{o.baseID}, cmdutil.AsUnset)
 		return err
 	}
-	o.look, o.issue = o.lookAtBase, o.issueOne
+	o.look, o.issue, o.settle, o.alone = o.lookAtBase, o.issueOne, o.settleOne, true
 	o.target.addFlags(cmd)
 	o.addFlags(cmd)
 	return cmdutil.Columns(cmdutil.Operations(cmd, "issueCertificatePkcs10ToAttrCert"), storedNoun.Columns())
@@ -66,7 +67,7 @@ func (o *issueAttrOptions) lookAtBase(ctx context.Context, runner *ops.Runner, w
 	if err != nil {
 		return err
 	}
-	o.baseID = items[0].CertID
+	o.baseID = items[0].Key
 	if o.base, err = runner.Base(ctx, o.baseID); err != nil {
 		if exit.Of(err) == exit.NotFound {
 			return notFound(o.baseID, err)
@@ -83,6 +84,18 @@ func (o *issueAttrOptions) issueOne(ctx context.Context, runner *ops.Runner, c *
 	if err != nil {
 		return nil, err
 	}
+	return o.issued(c, got), nil
+}
+
+func (o *issueAttrOptions) settleOne(ctx context.Context, runner *ops.Runner, c *csr, in cmapi.IssueRequest, sent time.Time) (*issued, error) {
+	got, err := runner.AttrSince(ctx, o.base, in, sent)
+	if got == nil || err != nil {
+		return nil, err
+	}
+	return o.issued(c, got), nil
+}
+
+func (o *issueAttrOptions) issued(c *csr, got *ops.AttrIssuance) *issued {
 	rec := stored{CertID: got.CertID, Subject: c.subject, Base: o.baseID}
 	switch {
 	case got.Cert != nil:
@@ -91,5 +104,5 @@ func (o *issueAttrOptions) issueOne(ctx context.Context, runner *ops.Runner, c *
 	case o.target.form == formPEM:
 		rec.PEM = string(endLine(got.Bytes))
 	}
-	return &issued{got.Bytes, rec}, nil
+	return &issued{got.Bytes, rec}
 }

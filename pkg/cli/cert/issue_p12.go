@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -27,7 +28,7 @@ type issueP12Options struct {
 
 func newIssueP12Cmd(f *cmdutil.Factory) *cobra.Command {
 	o := &issueP12Options{issuing: issuing{
-		f: f, describe: "make a key and issue", noun: "certificate", requests: requests{unsigned: true}, target: target{form: formP12},
+		f: f, verb: "issue-p12", describe: "make a key and issue", noun: "certificate", requests: requests{unsigned: true}, target: target{form: formP12},
 	}}
 	cmd := &cobra.Command{
 		Use:   "issue-p12 {<csr>... | --subject <dn>}",
@@ -53,6 +54,9 @@ looked for, and named so that it can be revoked.
 		},
 	}
 	o.check, o.secret, o.issue = o.checkPassword, o.getPassword, o.issueOne
+	o.alone, o.settle = true, func(ctx context.Context, runner *ops.Runner, c *csr, in cmapi.IssueRequest, sent time.Time) (*issued, error) {
+		return nil, runner.KeyedSince(ctx, c.req.CSR.Subject.CommonName, in.ValidFrom, sent)
+	}
 	cmd.Flags().StringVar(&o.passwordFile, "password-file", "", "`file` whose first line is the password of the PKCS#12, - for standard input (API: password)")
 	cmd.Flags().StringVar(&o.generate, "generate-password", "", "make a password and write it to this new `file`, 0600")
 	o.target.addFileFlags(cmd)

@@ -2,6 +2,7 @@ package cert
 
 import (
 	"context"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -12,7 +13,7 @@ import (
 
 func newIssueSKIPCmd(f *cmdutil.Factory) *cobra.Command {
 	o := &issuing{
-		f: f, describe: "make a device key package", noun: "package",
+		f: f, verb: "issue-skip", describe: "make a device key package", noun: "package",
 		requests: requests{unsigned: true, key: &keyOptions{}}, target: target{form: formP7M},
 	}
 	o.requests.keyNeeded = true
@@ -41,6 +42,9 @@ and named so that it can be revoked.
 			return nil, err
 		}
 		return &issued{got.Bytes, stored{CertID: got.CertID, Subject: c.subject, KeyPairs: len(got.Pairs)}}, nil
+	}
+	o.alone, o.settle = true, func(ctx context.Context, runner *ops.Runner, c *csr, in cmapi.IssueRequest, sent time.Time) (*issued, error) {
+		return nil, runner.KeyedSince(ctx, c.req.CSR.Subject.CommonName, in.ValidFrom, sent)
 	}
 	o.target.addFileFlags(cmd)
 	o.addFlags(cmd)

@@ -2,13 +2,14 @@ package cert
 
 import (
 	"context"
-	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/cmctl/cmctl/pkg/bulk"
 	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
 	"github.com/cmctl/cmctl/pkg/cmapi"
 	"github.com/cmctl/cmctl/pkg/exit"
@@ -27,7 +28,9 @@ type issuing struct {
 	validFrom, validTo string
 	target             target
 	limits             cmdutil.Limits
+	job                cmdutil.JobFlags
 
+	verb     string // "issue"
 	describe string // "issue"
 	noun     string // "certificate"
 
@@ -38,6 +41,10 @@ type issuing struct {
 	look   func(context.Context, *ops.Runner, *cmdutil.Write) error
 	// issue asks for one certificate.
 	issue func(context.Context, *ops.Runner, *csr, cmapi.IssueRequest) (*issued, error)
+	// settle looks for what a request brought about that an earlier run sent; nil
+	// without an error when there is nothing.
+	settle func(ctx context.Context, runner *ops.Runner, c *csr, in cmapi.IssueRequest, sent time.Time) (*issued, error)
+	alone  bool // one request after the other: answers are told apart by what came since
 }
 
 // issued is an answer and the record of it.
@@ -54,6 +61,7 @@ func (o *issuing) addFlags(cmd *cobra.Command) {
 	o.target.addTemplateFlag(cmd)
 	o.requests.addFlags(cmd)
 	cmdutil.AddLimitFlags(cmd, &o.limits)
+	cmdutil.AddJobFlags(cmd, &o.job, false)
 }
 
 // run is the way of every verb that issues: check everything, make the files,
@@ -76,20 +84,25 @@ func (o *issuing) run(ctx context.Context) error {
 			return err
 		}
 	}
-	list, err := o.requests.read(f)
+	if err := o.job.Check(f); err != nil {
+		return err
+	}
+	list, err := o.list()
 	if err != nil {
 		return err
 	}
 	if err := o.target.check(len(list), opt); err != nil {
 		return err
 	}
-	if err := o.limits.Check(f, len(list)); err != nil {
-		return err
+	if !f.Resuming() {
+		if err := o.limits.Check(f, len(list)); err != nil {
+			return err
+		}
+		if err := cmdutil.AskFirst(f); err != nil {
+			return err
+		}
 	}
-	if err := cmdutil.AskFirst(f); err != nil {
-		return err
-	}
-	files, err := o.target.create(fieldsOf(list))
+	files, err := o.target.create(fieldsOf(list), f.StillToDo())
 	if err != nil {
 		return err
 	}
@@ -100,17 +113,41 @@ func (o *issuing) run(ctx context.Context) error {
 	if key := o.requests.key; key != nil {
 		defer key.discard()
 	}
-	runner, err := o.connect(ctx, list, &in)
+	runner, job, err := o.connect(ctx, list, &in)
 	if err != nil {
 		return err
 	}
 	if key := o.requests.key; key != nil && key.spec != "" {
 		if list[0].req, err = key.make(o.requests.name, o.requests.alt); err != nil {
+			job.Discard()
 			return err
 		}
 		f.Notice("new key in %s, its request in %s", key.keyFile.Path, key.csrFile.Path)
 	}
-	return o.issueAll(ctx, runner, list, files, in, opt)
+	w := &issueWrite{issuing: o, runner: runner, list: list, files: files, in: in, made: make([]stored, len(list)), records: o.target.toFiles() || f.FormatGiven(), opt: opt}
+	run := cmdutil.JobRun[stored]{
+		Job: job, Write: w, Noun: storedNoun, Record: w.record,
+		Verb: strings.TrimPrefix(job.Header.Verb, "cert "), Name: func(r bulk.Result) string { return list[r.Index].label() },
+		Look: "cmctl cert search", Again: "see what is there with `cmctl cert search` before asking again",
+	}
+	if o.alone || !w.records {
+		run.Parallel = 1
+	}
+	return run.Run(ctx, f, opt, o.job)
+}
+
+// list are the requests: those of the command line, or of a job that goes on.
+func (o *issuing) list() ([]csr, error) {
+	if !o.f.Resuming() {
+		return o.requests.read(o.f)
+	}
+	var list []csr
+	err := o.f.Resumed().Each(func(r bulk.Result) error {
+		c, err := o.requests.parse(r.Input, r.Data)
+		list = append(list, c)
+		return err
+	})
+	return list, err
 }
 
 // makeReady makes what the verb needs here: files for a new key, secrets.
@@ -131,32 +168,55 @@ func (o *issuing) makeReady(ctx context.Context, list []csr) error {
 	return nil
 }
 
-// connect opens client and key, finds the procedure, and asks the question.
-func (o *issuing) connect(ctx context.Context, list []csr, in *cmapi.IssueRequest) (*ops.Runner, error) {
+// connect opens client and key, finds the procedure, asks the question, and
+// freezes the plan.
+func (o *issuing) connect(ctx context.Context, list []csr, in *cmapi.IssueRequest) (*ops.Runner, *bulk.Job, error) {
 	f := o.f
 	client, err := f.Client(ctx)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if o.procedure != "" {
 		p, err := cmdutil.FindProcedure(ctx, client, o.procedure)
 		if err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 		in.Procedure = p.Name
 	}
-	signer, err := f.Signer(ctx)
+	runner, err := f.Runner(ctx, o.job)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	runner := &ops.Runner{Client: client, Signer: signer, Notice: func(s string) { f.Notice("%s", s) }}
 	write := o.write(list, *in)
 	if o.look != nil {
 		if err := o.look(ctx, runner, &write); err != nil {
-			return nil, err
+			return nil, nil, err
 		}
 	}
-	return runner, cmdutil.Confirm(ctx, f, write)
+	job, err := f.NewJob(ctx, "cert "+o.verb, o.job, len(list) == 1, func(job *bulk.Job) error {
+		job.Header.Describe, job.Header.Batch, job.Header.KeyColumn = write.Describe, 1, "csr"
+		return planRequests(job, list)
+	}, func(*bulk.Job) error { return cmdutil.Confirm(ctx, f, write) })
+	return runner, job, err
+}
+
+// planRequests puts requests into a job. One that is named twice is issued for
+// twice.
+func planRequests(job *bulk.Job, list []csr) error {
+	times := map[string]int{}
+	for i := range list {
+		it := bulk.Item{Key: list[i].label(), Input: list[i].file}
+		if times[it.Key]++; times[it.Key] > 1 {
+			it.Key += "#" + strconv.Itoa(times[it.Key])
+		}
+		if list[i].req != nil {
+			it.Data = list[i].req.DER
+		}
+		if _, err := job.Plan().Add(it, bulk.Facts{}); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // validity checks the flags that go into every request.
@@ -204,63 +264,4 @@ func (o *issuing) write(list []csr, in cmapi.IssueRequest) cmdutil.Write {
 		w.Items = append(w.Items, output.Escape(line))
 	}
 	return w
-}
-
-// issueAll issues one after the other. What fails does not stop the others,
-// unless it would fail them too.
-func (o *issuing) issueAll(ctx context.Context, runner *ops.Runner, list []csr, files []*cmdutil.OutFile, in cmapi.IssueRequest, opt output.Options) error {
-	records := o.target.toFiles() || o.f.FormatGiven()
-	w := output.NewWriter(storedNoun, opt)
-	var failed []error
-	done := 0
-	for i := range list {
-		c := &list[i]
-		got, err := o.issue(ctx, runner, c, in)
-		if err != nil {
-			err = o.keepUnusable(err)
-			failed = append(failed, exit.New(exit.Of(err), exit.HintOf(err), "%s: %w", c.label(), err))
-			if stops(exit.Of(err)) {
-				break
-			}
-			continue
-		}
-		done++
-		if len(list) > 1 {
-			got.record.Input = c.file
-		}
-		if err := o.put(c, got, files[i], records, w, opt); err != nil {
-			failed = append(failed, err)
-			break
-		}
-	}
-	err := o.ending(failed, done, len(list))
-	if records {
-		err = w.End(err)
-	}
-	return err
-}
-
-// ending is how the verb ends.
-func (o *issuing) ending(failed []error, done, of int) error {
-	if len(failed) == 0 {
-		return nil
-	}
-	first, last := failed[0], failed[len(failed)-1]
-	switch {
-	case of == 1 || stops(exit.Of(last)):
-		return last
-	case done > 0:
-		return exit.New(exit.Partial, exit.HintOf(first), "%d of %d %ss issued: %w", done, of, o.noun, errors.Join(failed...))
-	}
-	return exit.New(exit.Of(first), exit.HintOf(first), "%w", errors.Join(failed...))
-}
-
-// stops tells the exit codes after which the next request would fare no
-// better.
-func stops(c exit.Code) bool {
-	switch c {
-	case exit.Refused, exit.Unavailable, exit.Key, exit.Identity, exit.Declined:
-		return true
-	}
-	return c >= exit.Hangup
 }

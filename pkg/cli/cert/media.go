@@ -96,7 +96,8 @@ func (t *target) names() cmdutil.NameTemplate {
 func (t *target) toFiles() bool { return t.out != "" || t.dir != "" }
 
 // create makes the output files, one for each answer, before anything is sent.
-func (t *target) create(fields []cmdutil.NameFields) (files []*cmdutil.OutFile, err error) {
+// wanted says which are to be made; nil: all.
+func (t *target) create(fields []cmdutil.NameFields, wanted func(int) bool) (files []*cmdutil.OutFile, err error) {
 	if !t.toFiles() {
 		return make([]*cmdutil.OutFile, len(fields)), nil
 	}
@@ -106,6 +107,10 @@ func (t *target) create(fields []cmdutil.NameFields) (files []*cmdutil.OutFile, 
 	}
 	for i := range fields {
 		var o *cmdutil.OutFile
+		if wanted != nil && !wanted(i) {
+			files = append(files, nil)
+			continue
+		}
 		if paths != nil {
 			o, err = cmdutil.CreateOut(paths[i], t.force)
 		} else {

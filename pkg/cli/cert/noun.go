@@ -50,13 +50,14 @@ func stateTone(c cmapi.Certificate) output.Tone {
 var outcomeNoun = output.Noun[ops.Result]{
 	Name: "outcome",
 	ID: func(r ops.Result) string {
-		if r.Outcome == ops.Done || r.Outcome == ops.Already {
-			return r.CertID
+		if r.Outcome.Good() {
+			return r.Key
 		}
 		return "" // -o id: only those for which the wish is true
 	},
+	JSON: func(r ops.Result) any { return ops.RecordOf(r) },
 	Fields: append([]output.Field[ops.Result]{
-		{Name: "certid", Value: func(r ops.Result) string { return r.CertID }},
+		{Name: "certid", Value: func(r ops.Result) string { return r.Key }},
 	}, cmdutil.OutcomeFields(func(r ops.Result) ops.Result { return r })...),
 }
 

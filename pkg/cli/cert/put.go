@@ -10,8 +10,9 @@ import (
 	"github.com/cmctl/cmctl/pkg/output"
 )
 
-// put writes one answer to its file or to standard output, and its record.
-func (o *issuing) put(c *csr, got *issued, file *cmdutil.OutFile, records bool, w *output.Writer[stored], opt output.Options) error {
+// put writes one answer to its file or to standard output, and makes its
+// record.
+func (o *issuing) put(c *csr, got *issued, file *cmdutil.OutFile, records bool, opt output.Options) (stored, error) {
 	data, rec := got.data, got.record
 	if o.target.form == formPEM {
 		data = endLine(data)
@@ -23,16 +24,16 @@ func (o *issuing) put(c *csr, got *issued, file *cmdutil.OutFile, records bool, 
 			// What was issued is there all the same: its record is not lost with the file.
 			path, err := o.keep(rec.CertID, data, err)
 			rec.File = path
-			return errors.Join(err, w.Write(rec))
+			return rec, err
 		}
 		rec.File, rec.PEM = file.Path, ""
 	}
 	if records {
-		return w.Write(rec)
+		return rec, nil
 	}
 	o.f.Notice("issued certificate %s, serial %s", rec.CertID, rec.Serial)
 	_, err := output.Raw(opt.Out).Write(data)
-	return err
+	return rec, err
 }
 
 // what names what was issued, for messages.

@@ -19,7 +19,7 @@ can be reinstated; a revoked one stays revoked.
   cmctl cert reinstate --from found-cards.txt --yes`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.selection.Args = args
-			return runChange(cmd.Context(), o, ops.Reinstate())
+			return runChange(cmd.Context(), o, change{"cert reinstate", "reinstate", "cmctl cert hold", ops.One(ops.Reinstate())}, "")
 		},
 	}
 	o.addFlags(cmd)

@@ -102,21 +102,28 @@ func (r *requests) read(f *cmdutil.Factory) ([]csr, error) {
 		if err != nil {
 			return nil, err
 		}
-		read := pki.ReadRequest
-		if r.unsigned {
-			read = pki.ReadRequestUnsigned
-		}
-		req, err := read(cmdutil.InputName(file), data)
-		if err != nil {
+		if out[i], err = r.parse(file, data); err != nil {
 			return nil, err
-		}
-		c := req.CSR
-		out[i] = csr{
-			file: file, req: req, subject: pki.DN(c.RawSubject), names: pki.AltNames{DNS: c.DNSNames, Emails: c.EmailAddresses, IPs: c.IPAddresses, URIs: c.URIs}.List(),
-			fields: cmdutil.NameFields{Stem: stem(file), CN: c.Subject.CommonName},
 		}
 	}
 	return out, nil
+}
+
+// parse reads one request; file is "" for one that was made of a subject.
+func (r *requests) parse(file string, data []byte) (csr, error) {
+	read := pki.ReadRequest
+	if r.unsigned {
+		read = pki.ReadRequestUnsigned
+	}
+	req, err := read(cmdutil.InputName(file), data)
+	if err != nil {
+		return csr{}, err
+	}
+	c := req.CSR
+	return csr{
+		file: file, req: req, subject: pki.DN(c.RawSubject), names: pki.AltNames{DNS: c.DNSNames, Emails: c.EmailAddresses, IPs: c.IPAddresses, URIs: c.URIs}.List(),
+		fields: cmdutil.NameFields{Stem: stem(file), CN: c.Subject.CommonName},
+	}, nil
 }
 
 func stdinTwice(files []string) bool {

@@ -22,11 +22,26 @@ certificateHold, which is what "cmctl cert hold" does.
   cmctl cert search --cn "Demo User" -o jsonl | cmctl cert revoke --from - --reason cessationOfOperation`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.selection.Args = args
-			return runChange(cmd.Context(), o, ops.Revoke(reason))
+			return runChange(cmd.Context(), o, revocation(reason), reason.String())
 		},
 	}
 	cmdutil.EnumFlag(cmd, &reason, "reason", "why, a word or its number (API: reason)", cmdutil.ReasonWords(pki.RevokeReasons()), pki.ParseRevokeReason)
 	_ = cmd.MarkFlagRequired("reason")
 	o.addFlags(cmd)
 	return cmdutil.Columns(cmdutil.Operations(cmd, "revokeCertificate"), outcomeNoun.Columns())
+}
+
+// revocation is revoking, each group for its own reason; wish is for the
+// question.
+func revocation(wish pki.Reason) change {
+	w := ops.Revoke(wish)
+	return change{"cert revoke", w.Describe, w.Undo, revocationOf}
+}
+
+func revocationOf(group string) (*ops.StateChange, error) {
+	reason, err := pki.ParseRevokeReason(group)
+	if err != nil {
+		return nil, err
+	}
+	return ops.Revoke(reason), nil
 }

@@ -65,10 +65,10 @@ func runShow(ctx context.Context, o *showOptions) error {
 
 func showAll(ctx context.Context, client *cmapi.Client, items []ops.Item, w *output.Writer[cmapi.Certificate]) (missing []error, err error) {
 	for _, it := range items {
-		cert, err := client.Certificates.Details(ctx, it.CertID)
+		cert, err := client.Certificates.Details(ctx, it.Key)
 		switch {
 		case exit.Of(err) == exit.NotFound:
-			missing = append(missing, notFound(it.CertID, err))
+			missing = append(missing, notFound(it.Key, err))
 			continue
 		case err != nil:
 			return nil, err

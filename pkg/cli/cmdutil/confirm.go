@@ -153,11 +153,11 @@ func DescribeItems(ctx context.Context, c *cmapi.Client, items []ops.Item) ([]st
 	}
 	lines := make([]string, len(items))
 	for i, it := range items {
-		cert, err := c.Certificates.Details(ctx, it.CertID)
+		cert, err := c.Certificates.Details(ctx, it.Key)
 		var call *cmapi.Error
 		switch {
 		case err != nil && errors.As(err, &call) && call.ExitCode() == exit.NotFound:
-			lines[i] = it.CertID + "  not known to the gateway"
+			lines[i] = it.Key + "  not known to the gateway"
 			continue
 		case err != nil:
 			return nil, err

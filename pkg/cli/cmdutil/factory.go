@@ -16,6 +16,7 @@ import (
 
 	"github.com/spf13/pflag"
 
+	"github.com/cmctl/cmctl/pkg/bulk"
 	"github.com/cmctl/cmctl/pkg/cmapi"
 	"github.com/cmctl/cmctl/pkg/cms"
 	"github.com/cmctl/cmctl/pkg/config"
@@ -39,10 +40,25 @@ type Factory struct {
 	client   *cmapi.Client
 	officers map[signer.Ref]*signer.Identity
 	tokens   *pkcs11.Tokens
+	args     []string // of the command that runs
+
+	resumed   *bulk.Job    // goes on; nil: none
+	asOfficer bool         // it may be another officer's
+	runAs     *bulk.Header // gateway and officer of this run of it
+
+	// Rerun runs a verb, by its words, with flags and arguments as they were
+	// kept; the program sets it.
+	Rerun func(ctx context.Context, verb string, flags map[string][]string, args []string) error
 }
 
 // UseFlags tells the factory which command's flags count.
 func (f *Factory) UseFlags(fs *pflag.FlagSet) { f.flags = fs }
+
+// UseArgs tells the factory the command's arguments.
+func (f *Factory) UseArgs(args []string) { f.args = args }
+
+// EachFlag calls each with the flags that were given.
+func (f *Factory) EachFlag(each func(*pflag.Flag)) { f.flags.Visit(each) }
 
 // Flag is a flag's value and whether it was given.
 func (f *Factory) Flag(name string) (string, bool) {

@@ -1,10 +1,11 @@
 package cmdutil
 
 import (
-	"errors"
 	"fmt"
 	"strconv"
+	"time"
 
+	"github.com/cmctl/cmctl/pkg/bulk"
 	"github.com/cmctl/cmctl/pkg/exit"
 	"github.com/cmctl/cmctl/pkg/ops"
 	"github.com/cmctl/cmctl/pkg/output"
@@ -18,7 +19,7 @@ func OutcomeFields[T any](of func(T) ops.Result) []output.Field[T] {
 		{Name: "code", Value: func(v T) string { return codeText(of(v).Err) }},
 		{Name: "message", Value: func(v T) string { return messageText(of(v).Err) }, Flex: true},
 		{Name: "line", Value: func(v T) string { return lineText(of(v).Line) }, Where: output.NotInTable},
-		{Name: "input", Value: func(v T) string { return of(v).Input }, Where: output.NotInTable},
+		{Name: "input", Value: func(v T) string { return ops.InputOf(of(v).Item) }, Where: output.NotInTable},
 	}
 }
 
@@ -53,89 +54,92 @@ func lineText(n int) string {
 	return strconv.Itoa(n)
 }
 
-// Report prints the record of each of n items of a write: jsonl as they come,
-// other forms in the order of the input. run tells the record of item i. An
-// output that is gone does not stop a write; one that cannot be written is told
-// behind it, with the command by which to look at what was done.
-func Report[T any](opt output.Options, noun output.Noun[T], n int, look string, run func(done func(i int, record T)) error) ([]T, error) {
-	w := output.NewWriter(noun, opt)
-	records := make([]T, n)
-	var printErr error
-	keep := func(err error) {
-		if printErr == nil && !errors.Is(err, output.ErrClosed) {
-			printErr = err
-		}
-	}
-	stop := run(func(i int, record T) {
-		records[i] = record
-		if opt.Format == output.JSONL {
-			keep(w.Write(record))
-		}
-	})
-	if opt.Format != output.JSONL {
-		keep(w.Write(records...))
-	}
-	keep(w.Close())
-	if stop == nil && printErr != nil {
-		stop = exit.New(exit.Failure, "everything was carried out; look at it with `"+look+"`", "the results cannot be printed: %w", printErr)
-	}
-	return records, stop
-}
-
 // Ending is what the error of a write is made of.
 type Ending struct {
-	Verb  string
-	Name  func(i int) string // which item results[i] is of
-	Again string             // what to do after a run that was stopped
+	Verb     string
+	Name     func(bulk.Result) string // how messages call an item
+	Again    string                   // what to do after a run that was stopped and has no journal
+	Job      string                   // its name; empty: no journal
+	LeftOut  int                      // wrong lines, by --skip-invalid
+	Excluded int
+
+	Before bool        // earlier runs worked on the job too
+	Whole  *bulk.Tally // then, how all of its items stand
 }
 
 // Err is how a write ends: nothing for success, else an error that names the
-// one item, or counts.
-func (e Ending) Err(f *Factory, results []ops.Result, stop error) error {
-	counts := ops.Count(results)
-	if len(results) > 1 {
-		f.Notice("%s", countsText(counts))
+// one item, or counts. The tally is of what this run settled.
+func (e Ending) Err(f *Factory, t *bulk.Tally, stop error) error {
+	total := t.Counts.Total()
+	text := CountsText(t.Counts)
+	if e.Excluded > 0 {
+		text += fmt.Sprintf(", %d excluded", e.Excluded)
 	}
-	code := ops.ExitCode(results, stop)
+	if e.LeftOut > 0 {
+		text += fmt.Sprintf(", %d wrong lines left out", e.LeftOut)
+	}
+	if e.Job != "" {
+		text += "; job " + e.Job
+	}
+	if total != 1 || e.Job != "" {
+		f.Notice("%s", text)
+	}
+	code := t.ExitCode(stop)
+	if e.Before {
+		code = e.Whole.ExitCode(stop)
+	}
 	switch {
+	case code == exit.OK && e.LeftOut > 0:
+		return exit.New(exit.Partial, "correct them and run them alone", "%s of the list left out by --skip-invalid", Plural(e.LeftOut, "line"))
 	case code == exit.OK:
 		return nil
 	case stop != nil:
-		return exit.New(code, e.hint(code, stop), "%s: %s; %w", e.Verb, countsText(counts), stop)
-	case len(results) == 1:
-		return exit.New(code, "", "%s: %w", e.Name(0), results[0].Err)
+		return exit.New(code, e.hint(code, stop), "%s: %s; %w", e.Verb, CountsText(t.Counts), stop)
+	case total == 1 && t.First != nil:
+		return exit.New(code, "", "%s: %w", e.Name(*t.First), t.First.Err)
+	case t.First == nil:
+		return exit.New(code, "", "%s: %s", e.Verb, CountsText(t.Counts))
 	}
-	first := 0
-	for i, r := range results {
-		if r.Err != nil {
-			first = i
-			break
-		}
-	}
-	bad := len(results) - counts[ops.Done] - counts[ops.Already]
-	return exit.New(code, exit.HintOf(results[first].Err), "%d of %d not done, the first: %s: %v", bad, len(results), e.Name(first), results[first].Err)
+	bad := total - t.Counts[ops.Done] - t.Counts[ops.Already]
+	return exit.New(code, exit.HintOf(t.First.Err), "%d of %d not done, the first: %s: %v", bad, total, e.Name(*t.First), t.First.Err)
 }
 
 // hint says how to go on where that may help. What refuses the officer, the
 // key or the gateway has its own advice and comes back the same.
 func (e Ending) hint(code exit.Code, stop error) string {
+	again := e.Again
+	if e.Job != "" {
+		again = "`cmctl job resume " + e.Job + "` goes on where it stopped"
+	}
 	switch hint := exit.HintOf(stop); {
 	case hint == "", code == exit.Unavailable, code >= exit.Hangup:
-		return e.Again
+		return again
+	case e.Job != "":
+		return hint + "; then " + again
 	default:
 		return hint
 	}
 }
 
-func countsText(c ops.Counts) string {
+// CountsText is "3 done, 1 failed": all that is not none.
+func CountsText(c bulk.Counts) string {
 	text := ""
-	for _, o := range []ops.Outcome{ops.Done, ops.Already, ops.Failed, ops.Unknown, ops.Skipped} {
+	for _, o := range bulk.Outcomes() {
 		if c[o] > 0 || o == ops.Done {
 			if text != "" {
 				text += ", "
 			}
 			text += fmt.Sprintf("%d %s", c[o], o)
 		}
+	}
+	return text
+}
+
+// ProgressText is "1200 of 10000: 1180 done, 20 failed; 512 a second, 17s left".
+func ProgressText(p bulk.Progress) string {
+	text := fmt.Sprintf("%d of %d: %s", p.Counts.Total(), p.Total, CountsText(p.Counts))
+	if p.Rate > 0 {
+		text += fmt.Sprintf("; %.0f a second, %s left", p.Rate, p.Left.Round(time.Second))
 	}
 	return text
 }

@@ -1,8 +1,10 @@
 package cmdutil
 
 import (
+	"bufio"
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
@@ -80,8 +82,26 @@ func (o *OutFile) CommitAs(path string, data []byte) error {
 	return o.end(err)
 }
 
+// CommitFrom is Commit for what is too long to be held: write writes it.
+func (o *OutFile) CommitFrom(write func(io.Writer) error) error {
+	buf := bufio.NewWriterSize(o.tmp, 1<<16)
+	err := write(buf)
+	if err == nil {
+		err = buf.Flush()
+	}
+	if err = o.sync(err); err == nil {
+		err = o.rename(o.Path)
+	}
+	return o.end(err)
+}
+
 func (o *OutFile) write(data []byte) error {
 	_, err := o.tmp.Write(data)
+	return o.sync(err)
+}
+
+// sync brings what was written to disk and closes the temporary file.
+func (o *OutFile) sync(err error) error {
 	if err == nil {
 		err = o.tmp.Sync()
 	}

@@ -118,8 +118,8 @@ func Resolve(ctx context.Context, f *Factory, c *cmapi.Client, name string, entr
 			continue
 		}
 		seen[ids[i]] = i
-		it := ops.Item{CertID: ids[i], Line: e.Line}
-		if e.Line > 0 || e.Input != ids[i] {
+		it := ops.Item{Key: ids[i], Line: e.Line}
+		if e.Input != ids[i] {
 			it.Input = e.Input
 		}
 		items = append(items, it)

@@ -94,18 +94,18 @@ func TestResolve(t *testing.T) {
 		notice  string
 		calls   int64
 	}{
-		{"certids cost no call, known or not", []Entry{id(1, "1"), id(2, "555")}, []ops.Item{{CertID: "1", Line: 1, Input: "1"}, {CertID: "555", Line: 2, Input: "555"}}, 0, nil, "", 0},
-		{"arguments", []Entry{{Input: "1", CertID: "1"}, serial(0, "0x77", "77")}, []ops.Item{{CertID: "1"}, {CertID: "3", Input: "0x77"}}, 0, nil, "", 1},
+		{"certids cost no call, known or not", []Entry{id(1, "1"), id(2, "555")}, []ops.Item{{Key: "1", Line: 1}, {Key: "555", Line: 2}}, 0, nil, "", 0},
+		{"arguments", []Entry{{Input: "1", CertID: "1"}, serial(0, "0x77", "77")}, []ops.Item{{Key: "1"}, {Key: "3", Input: "0x77"}}, 0, nil, "", 1},
 		{"repeats are taken once, in the order of the first", []Entry{id(1, "3"), id(2, "1"), id(3, "3"), serial(4, "0x77", "77")},
-			[]ops.Item{{CertID: "3", Line: 1, Input: "3"}, {CertID: "1", Line: 2, Input: "1"}}, 0, nil, "2 repeats", 1},
-		{"zeros of a serial do not count", []Entry{serial(1, "0x000077", "000077")}, []ops.Item{{CertID: "3", Line: 1, Input: "0x000077"}}, 0, nil, "", 1},
+			[]ops.Item{{Key: "3", Line: 1}, {Key: "1", Line: 2}}, 0, nil, "2 repeats", 1},
+		{"zeros of a serial do not count", []Entry{serial(1, "0x000077", "000077")}, []ops.Item{{Key: "3", Line: 1, Input: "0x000077"}}, 0, nil, "", 1},
 		{"a serial of several issuers", []Entry{serial(1, "0x0a", "0a")}, nil, exit.Usage, []string{"several issuers", "certid 1: Anna, SE, issued by " + dn, "certid 2: Bo, SE, issued by " + other}, "", 1},
-		{"the issuer decides", []Entry{{Line: 1, Input: "0a", Serial: "0a", Issuer: "C=SE, CN=Other"}}, []ops.Item{{CertID: "2", Line: 1, Input: "0a"}}, 0, nil, "", 1},
-		{"the subject decides", []Entry{{Line: 1, Input: "0a", Serial: "0a", Subject: "Anna, SE"}}, []ops.Item{{CertID: "1", Line: 1, Input: "0a"}}, 0, nil, "", 1},
-		{"the certificate decides", []Entry{{Line: 1, Input: "x", Certificate: b}}, []ops.Item{{CertID: "2", Line: 1, Input: "x"}}, 0, nil, "", 3},
+		{"the issuer decides", []Entry{{Line: 1, Input: "0a", Serial: "0a", Issuer: "C=SE, CN=Other"}}, []ops.Item{{Key: "2", Line: 1, Input: "0a"}}, 0, nil, "", 1},
+		{"the subject decides", []Entry{{Line: 1, Input: "0a", Serial: "0a", Subject: "Anna, SE"}}, []ops.Item{{Key: "1", Line: 1, Input: "0a"}}, 0, nil, "", 1},
+		{"the certificate decides", []Entry{{Line: 1, Input: "x", Certificate: b}}, []ops.Item{{Key: "2", Line: 1, Input: "x"}}, 0, nil, "", 3},
 		{"a certificate that only shares the serial", []Entry{{Line: 1, Input: "certificate 77", Certificate: newCertificate(t, 0x77)}}, nil, exit.NotFound, []string{"list:1", "no certificate 77"}, "", 2},
 		{"no such serial", []Entry{serial(7, "0x5", "5")}, nil, exit.NotFound, []string{"list:7", "0x5"}, "", 1},
-		{"a record that fits", []Entry{{Line: 1, Input: "1", CertID: "1", Serial: "A", Issuer: "c=SE, o=demo, CN=demo issuing CA", Subject: "Anna, SE"}}, []ops.Item{{CertID: "1", Line: 1, Input: "1"}}, 0, nil, "", 1},
+		{"a record that fits", []Entry{{Line: 1, Input: "1", CertID: "1", Serial: "A", Issuer: "c=SE, o=demo, CN=demo issuing CA", Subject: "Anna, SE"}}, []ops.Item{{Key: "1", Line: 1}}, 0, nil, "", 1},
 		{"records of another gateway, all told", []Entry{
 			{Line: 1, Input: "1", CertID: "1", Serial: "0b"}, {Line: 2, Input: "2", CertID: "2", Issuer: dn}, {Line: 3, Input: "3", CertID: "3", Subject: "Anna, SE"}, {Line: 4, Input: "3", CertID: "3", Serial: "77"},
 		}, nil, exit.Usage, []string{"list:1: certid 1: the list says serial 0b, the gateway 0a", "list:2: certid 2: the list says issuer", "list:3: certid 3: the list says subject", "another gateway"}, "", 4},

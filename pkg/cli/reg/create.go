@@ -2,10 +2,13 @@ package reg
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"strings"
 
 	"github.com/spf13/cobra"
 
+	"github.com/cmctl/cmctl/pkg/bulk"
 	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
 	"github.com/cmctl/cmctl/pkg/cmapi"
 	"github.com/cmctl/cmctl/pkg/exit"
@@ -21,6 +24,7 @@ type createOptions struct {
 	input     input
 	from      string
 	limits    cmdutil.Limits
+	job       cmdutil.JobFlags
 }
 
 func newCreateCmd(f *cmdutil.Factory) *cobra.Command {
@@ -61,13 +65,16 @@ safely: before the same command is run again, see "cmctl reg list".`,
 	o.input.addFlags(cmd)
 	cmd.Flags().StringVar(&o.from, "from", "", "create one for each line of this CSV `file`, - for standard input")
 	cmdutil.AddLimitFlags(cmd, &o.limits)
+	cmdutil.AddJobFlags(cmd, &o.job, false)
 	return cmdutil.Columns(cmdutil.Operations(cmd, operations("create")...), outcomeNoun.Columns())
 }
 
 func runCreate(ctx context.Context, o *createOptions, cmd *cobra.Command) error {
 	f := o.f
-	opt, err := f.OutputOptions()
-	if err != nil {
+	if _, err := f.OutputOptions(); err != nil {
+		return err
+	}
+	if err := o.job.Check(f); err != nil {
 		return err
 	}
 	kind := cmapi.KindOfRegistration(o.regtype)
@@ -88,28 +95,48 @@ func runCreate(ctx context.Context, o *createOptions, cmd *cobra.Command) error 
 	if err != nil {
 		return err
 	}
-	signer, err := f.Signer(ctx)
+	at := ops.RegistrationPlace{Kind: kind, ProcID: proc.ID}
+	job, err := f.NewJob(ctx, "reg create", o.job, o.from == "", func(job *bulk.Job) error {
+		job.Header.Describe = fmt.Sprintf("create %s under procedure %q", o.regtype, proc.Name)
+		job.Header.Batch, job.Header.KeyColumn = 1, "fqdn"
+		return plan(job, devices, func(d device) string { return d.in.FQDN })
+	}, func(job *bulk.Job) error {
+		write := cmdutil.Write{
+			Describe: job.Header.Describe, Undo: "cmctl reg update --status closed",
+			Noun: "registration", Count: len(devices), Signatures: len(devices),
+		}
+		if !f.Yes() && len(devices) <= cmdutil.ShownItems {
+			if write.Items, err = describe(ctx, &ops.Runner{Client: client}, at, devices); err != nil {
+				return err
+			}
+		}
+		if err := cmdutil.Confirm(ctx, f, write); err != nil {
+			return err
+		}
+		return keep.save(devices)
+	})
 	if err != nil {
 		return err
 	}
-	runner := &ops.Runner{Client: client, Signer: signer, Notice: func(s string) { f.Notice("%s", s) }}
-	at := ops.RegistrationPlace{Kind: kind, ProcID: proc.ID}
-	write := cmdutil.Write{
-		Describe: fmt.Sprintf("create %s under procedure %q", o.regtype, proc.Name), Undo: "cmctl reg update --status closed",
-		Noun: "registration", Count: len(devices), Signatures: len(devices),
+	runner, err := f.Runner(ctx, o.job)
+	if err != nil {
+		return err
 	}
-	if !f.Yes() && len(devices) <= cmdutil.ShownItems {
-		if write.Items, err = describe(ctx, runner, at, devices); err != nil {
+	return runAll(ctx, f, job, o.job, runner.NewRegistrations(at, inputs(devices)), devices, keep)
+}
+
+// plan puts devices into a job. Their fields stay out of it: some are secrets.
+func plan(job *bulk.Job, devices []device, key func(device) string) error {
+	for _, d := range devices {
+		if _, err := job.Plan().Add(bulk.Item{Key: key(d), Line: d.line}, bulk.Facts{}); err != nil {
 			return err
 		}
 	}
-	if err := cmdutil.Confirm(ctx, f, write); err != nil {
-		return err
-	}
-	if err := keep.save(devices); err != nil {
-		return err
-	}
-	return createAll(ctx, f, opt, runner, at, devices, keep)
+	return nil
+}
+
+func inputs(devices []device) ops.Inputs {
+	return func(it bulk.Item) (cmapi.RegistrationInput, error) { return devices[it.Index].in, nil }
 }
 
 // devices reads and checks what is to be created. A secret is typed last, when
@@ -195,40 +222,33 @@ func describe(ctx context.Context, runner *ops.Runner, at ops.RegistrationPlace,
 	return lines, nil
 }
 
-// createAll creates one after the other and prints the outcomes.
-func createAll(ctx context.Context, f *cmdutil.Factory, opt output.Options, runner *ops.Runner, at ops.RegistrationPlace, devices []device, keep *keeper) error {
-	wanted := make([]ops.NewRegistration, len(devices))
-	for i, d := range devices {
-		wanted[i] = ops.NewRegistration{Line: d.line, In: d.in}
-		if d.line > 0 {
-			wanted[i].Input = d.in.FQDN
-		}
+// runAll runs a job on registrations and says what became of the secrets that
+// were made for them.
+func runAll(ctx context.Context, f *cmdutil.Factory, job *bulk.Job, flags cmdutil.JobFlags, write bulk.Write, devices []device, keep *keeper) error {
+	opt, err := f.OutputOptions()
+	if err != nil {
+		return err
 	}
-	results := make([]ops.RegistrationResult, len(devices))
-	_, stop := cmdutil.Report(opt, outcomeNoun, len(devices), "cmctl reg list", func(done func(int, ops.RegistrationResult)) error {
-		stop := runner.CreateRegistrations(ctx, at, wanted, func(i int, res ops.RegistrationResult) {
-			if devices[i].made && keeps(res.Outcome) {
-				res.File = keep.out.Path
-			}
-			results[i] = res
-			done(i, res)
-		})
-		if err := keep.finish(devices, results); stop == nil {
-			stop = err
+	record := func(r bulk.Result) (result, bool) {
+		d := devices[r.Index]
+		res := result{Result: r, RegID: r.ID, FQDN: d.in.FQDN}
+		if res.FQDN == "" {
+			res.FQDN = d.named
 		}
-		return stop
-	})
-	return ending(f, "create", results, stop)
-}
-
-// ending is how a write on registrations ends.
-func ending(f *cmdutil.Factory, verb string, results []ops.RegistrationResult, stop error) error {
-	plain := make([]ops.Result, len(results))
-	for i, r := range results {
-		plain[i] = r.Result
+		if d.made && keeps(r.Outcome) {
+			res.File = keep.out.Path
+		}
+		return res, true
 	}
-	return cmdutil.Ending{
-		Verb: verb, Name: func(i int) string { return name(results[i]) },
-		Again: "see what is there with `cmctl reg list` before going on with the lines that are not done",
-	}.Err(f, plain, stop)
+	run := cmdutil.JobRun[result]{
+		Job: job, Write: write, Noun: outcomeNoun, Record: record,
+		Verb: strings.TrimPrefix(job.Header.Verb, "reg "), Name: func(r bulk.Result) string { rec, _ := record(r); return name(rec) },
+		Look: "cmctl reg list", Again: "see what is there with `cmctl reg list` before going on with the lines that are not done",
+		Finish: func() error {
+			results := make([]bulk.Result, 0, len(devices))
+			err := job.Each(func(r bulk.Result) error { results = append(results, r); return nil })
+			return errors.Join(err, keep.finish(devices, results))
+		},
+	}
+	return run.Run(ctx, f, opt, flags)
 }

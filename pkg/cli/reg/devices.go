@@ -13,6 +13,8 @@ type device struct {
 	line int // in the list; 0 for the one of the command line
 	in   cmapi.RegistrationInput
 	made bool // its secret was made here
+
+	named string // what the registration is called now, where the wish does not say
 }
 
 // maxDevices is the largest list that is read, in bytes.

@@ -7,10 +7,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/cmctl/cmctl/pkg/bulk"
 	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
 	"github.com/cmctl/cmctl/pkg/cmapi"
 	"github.com/cmctl/cmctl/pkg/exit"
-	"github.com/cmctl/cmctl/pkg/ops"
 	"github.com/cmctl/cmctl/pkg/terminal"
 )
 
@@ -111,8 +111,8 @@ func TestKeeper(t *testing.T) {
 		{line: 3, in: cmapi.RegistrationInput{FQDN: "r2", Password: "own"}},
 		{line: 4, in: cmapi.RegistrationInput{FQDN: `r"3`, Password: "three"}, made: true},
 	}
-	result := func(o ops.Outcome, id string) ops.RegistrationResult {
-		return ops.RegistrationResult{Result: ops.Result{Outcome: o}, RegID: id}
+	result := func(o bulk.Outcome, id string) bulk.Result {
+		return bulk.Result{Outcome: o, ID: id}
 	}
 	content := func(path string) string {
 		data, err := os.ReadFile(path)
@@ -129,17 +129,17 @@ func TestKeeper(t *testing.T) {
 		name          string
 		devices       []device
 		list          bool
-		results       []ops.RegistrationResult
+		results       []bulk.Result
 		before, after string
 	}{
-		{"a list", devices, true, []ops.RegistrationResult{result(ops.Done, "a"), result(ops.Done, "b"), result(ops.Unknown, "")}, before,
+		{"a list", devices, true, []bulk.Result{result(bulk.Done, "a"), result(bulk.Done, "b"), result(bulk.Unknown, "")}, before,
 			"line,fqdn,regid,outcome,password\n2,r1,a,done,one\n3,r2,b,done,\n4,\"r\"\"3\",,unknown,three\n"},
-		{"a list that stopped", devices, true, []ops.RegistrationResult{result(ops.Done, "a"), result(ops.Failed, ""), result(ops.Skipped, "")}, before,
+		{"a list that stopped", devices, true, []bulk.Result{result(bulk.Done, "a"), result(bulk.Failed, ""), result(bulk.Skipped, "")}, before,
 			"line,fqdn,regid,outcome,password\n2,r1,a,done,one\n3,r2,,failed,\n4,\"r\"\"3\",,skipped,\n"},
-		{"a list of which no made secret is in use", devices, true, []ops.RegistrationResult{result(ops.Failed, ""), result(ops.Done, "b"), result(ops.Skipped, "")}, before, "no such file or directory"},
-		{"one", devices[:1], false, []ops.RegistrationResult{result(ops.Done, "a")}, "one\n", "one\n"},
-		{"one whose fate is open", devices[:1], false, []ops.RegistrationResult{result(ops.Unknown, "")}, "one\n", "one\n"},
-		{"one that was refused", devices[:1], false, []ops.RegistrationResult{result(ops.Failed, "")}, "one\n", "no such file or directory"},
+		{"a list of which no made secret is in use", devices, true, []bulk.Result{result(bulk.Failed, ""), result(bulk.Done, "b"), result(bulk.Skipped, "")}, before, "no such file or directory"},
+		{"one", devices[:1], false, []bulk.Result{result(bulk.Done, "a")}, "one\n", "one\n"},
+		{"one whose fate is open", devices[:1], false, []bulk.Result{result(bulk.Unknown, "")}, "one\n", "one\n"},
+		{"one that was refused", devices[:1], false, []bulk.Result{result(bulk.Failed, "")}, "one\n", "no such file or directory"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "made")

@@ -6,9 +6,9 @@ import (
 	"os"
 	"strconv"
 
+	"github.com/cmctl/cmctl/pkg/bulk"
 	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
 	"github.com/cmctl/cmctl/pkg/exit"
-	"github.com/cmctl/cmctl/pkg/ops"
 )
 
 // keeper keeps the secrets that were made here in a new file, 0600. They are in
@@ -53,11 +53,11 @@ func (k *keeper) save(devices []device) error {
 }
 
 // keeps says whether the secret of an outcome may be in use.
-func keeps(o ops.Outcome) bool { return o == ops.Done || o == ops.Already || o == ops.Unknown }
+func keeps(o bulk.Outcome) bool { return o.Good() || o == bulk.Unknown }
 
 // finish adds to the table what came of each line. When no secret can be in
 // use, the file goes.
-func (k *keeper) finish(devices []device, results []ops.RegistrationResult) error {
+func (k *keeper) finish(devices []device, results []bulk.Result) error {
 	if k == nil {
 		return nil
 	}
@@ -82,7 +82,7 @@ func (k *keeper) finish(devices []device, results []ops.RegistrationResult) erro
 }
 
 // content is the file; results are nil before anything is sent.
-func (k *keeper) content(devices []device, results []ops.RegistrationResult) []byte {
+func (k *keeper) content(devices []device, results []bulk.Result) []byte {
 	var b bytes.Buffer
 	if !k.list {
 		b.WriteString(k.secret.value(devices[0].in) + "\n")
@@ -93,7 +93,7 @@ func (k *keeper) content(devices []device, results []ops.RegistrationResult) []b
 	for i, d := range devices {
 		rec := []string{strconv.Itoa(d.line), d.in.FQDN, "", "", ""}
 		if results != nil {
-			rec[2], rec[3] = results[i].RegID, string(results[i].Outcome)
+			rec[2], rec[3] = results[i].ID, string(results[i].Outcome)
 		}
 		if d.made && (results == nil || keeps(results[i].Outcome)) {
 			rec[4] = k.secret.value(d.in)

@@ -3,6 +3,7 @@ package reg
 import (
 	"strings"
 
+	"github.com/cmctl/cmctl/pkg/bulk"
 	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
 	"github.com/cmctl/cmctl/pkg/cmapi"
 	"github.com/cmctl/cmctl/pkg/ops"
@@ -35,29 +36,47 @@ func statusTone(r cmapi.Registration) output.Tone {
 	return output.Plain
 }
 
+// result is the record of a registration that was to be created or changed:
+// {"regid":"AAEC=","outcome":"done","fqdn":"demo.example.com"}.
+type result struct {
+	bulk.Result
+	RegID string // empty: not created, or not known
+	FQDN  string
+	File  string // where its generated secret is; empty: none was generated
+}
+
 // outcomeNoun prints what a write did to each registration.
-var outcomeNoun = output.Noun[ops.RegistrationResult]{
+var outcomeNoun = output.Noun[result]{
 	Name: "outcome",
-	ID: func(r ops.RegistrationResult) string {
-		if r.Outcome == ops.Done || r.Outcome == ops.Already {
+	ID: func(r result) string {
+		if r.Outcome.Good() {
 			return r.RegID
 		}
 		return "" // -o id: only those for which the wish is true
 	},
-	Fields: append(append([]output.Field[ops.RegistrationResult]{
-		{Name: "regid", Value: func(r ops.RegistrationResult) string { return r.RegID }},
-	}, cmdutil.OutcomeFields(func(r ops.RegistrationResult) ops.Result { return r.Result })...), []output.Field[ops.RegistrationResult]{
-		{Name: "fqdn", Value: func(r ops.RegistrationResult) string { return r.FQDN }, Flex: true},
-		{Name: "file", Value: func(r ops.RegistrationResult) string { return r.File }, Where: output.NotInTable},
+	JSON: func(r result) any {
+		return struct {
+			RegID   string       `json:"regid,omitempty"`
+			Outcome bulk.Outcome `json:"outcome"`
+			Line    int          `json:"line,omitempty"`
+			Input   string       `json:"input,omitempty"`
+			FQDN    string       `json:"fqdn,omitempty"`
+			File    string       `json:"file,omitempty"`
+			Error   *ops.Reason  `json:"error,omitempty"`
+		}{r.RegID, r.Outcome, r.Line, ops.InputOf(r.Item), r.FQDN, r.File, ops.ReasonOf(r.Err)}
+	},
+	Fields: append(append([]output.Field[result]{
+		{Name: "regid", Value: func(r result) string { return r.RegID }},
+	}, cmdutil.OutcomeFields(func(r result) bulk.Result { return r.Result })...), []output.Field[result]{
+		{Name: "fqdn", Value: func(r result) string { return r.FQDN }, Flex: true},
+		{Name: "file", Value: func(r result) string { return r.File }, Where: output.NotInTable},
 	}...),
 }
 
 // name is how messages call one registration of a write.
-func name(r ops.RegistrationResult) string {
-	switch {
-	case r.FQDN != "":
+func name(r result) string {
+	if r.FQDN != "" {
 		return "registration of " + r.FQDN
-	default:
-		return "registration " + r.RegID
 	}
+	return "registration " + r.RegID
 }

@@ -53,12 +53,12 @@ func runShow(ctx context.Context, o *showOptions) error {
 	if err != nil {
 		return err
 	}
-	reg, err := client.Registrations.OfCertificate(ctx, items[0].CertID)
+	reg, err := client.Registrations.OfCertificate(ctx, items[0].Key)
 	switch {
 	case err != nil:
-		return exit.New(exit.Of(err), "", "registration of certificate %s: %w", items[0].CertID, err)
+		return exit.New(exit.Of(err), "", "registration of certificate %s: %w", items[0].Key, err)
 	case reg == nil:
-		return exit.New(exit.NotFound, "", "certificate %s was issued under no registration", items[0].CertID)
+		return exit.New(exit.NotFound, "", "certificate %s was issued under no registration", items[0].Key)
 	}
 	opt.Details, opt.Single = true, true
 	w := output.NewWriter(registrationNoun, opt)

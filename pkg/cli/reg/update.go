@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cmctl/cmctl/pkg/bulk"
 	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
 	"github.com/cmctl/cmctl/pkg/cmapi"
 	"github.com/cmctl/cmctl/pkg/exit"
@@ -21,6 +22,7 @@ type updateOptions struct {
 	regtype          string
 	input            input
 	limits           cmdutil.Limits
+	job              cmdutil.JobFlags
 }
 
 func newUpdateCmd(f *cmdutil.Factory) *cobra.Command {
@@ -53,8 +55,7 @@ so before is "already", which is success.`,
 
 func runUpdate(ctx context.Context, o *updateOptions, cmd *cobra.Command) error {
 	f := o.f
-	opt, err := f.OutputOptions()
-	if err != nil {
+	if _, err := f.OutputOptions(); err != nil {
 		return err
 	}
 	kind := cmapi.KindOfRegistration(o.regtype)
@@ -62,7 +63,8 @@ func runUpdate(ctx context.Context, o *updateOptions, cmd *cobra.Command) error 
 	if err != nil {
 		return err
 	}
-	keep, err := newKeeper(o.input.secret, []device{d}, false)
+	devices := []device{d}
+	keep, err := newKeeper(o.input.secret, devices, false)
 	if err != nil {
 		return err
 	}
@@ -75,28 +77,37 @@ func runUpdate(ctx context.Context, o *updateOptions, cmd *cobra.Command) error 
 	if err != nil {
 		return err
 	}
-	signer, err := f.Signer(ctx)
-	if err != nil {
-		return err
-	}
-	runner := &ops.Runner{Client: client, Signer: signer, Notice: func(s string) { f.Notice("%s", s) }}
 	at := ops.RegistrationPlace{Kind: kind, ProcID: proc.ID}
-	before, err := runner.FindRegistration(ctx, at, o.regID)
+	before, err := (&ops.Runner{Client: client}).FindRegistration(ctx, at, o.regID)
 	if err != nil {
 		return err
 	}
-	write := cmdutil.Write{
-		Describe: fmt.Sprintf("change under procedure %q", proc.Name), Undo: "cmctl reg update",
-		Noun: "registration", Count: 1, Signatures: 1,
-		Items: []string{output.Escape(nowText(before)), output.Escape("  to: " + strings.Join(changes(d.in), ", "))},
-	}
-	if err := cmdutil.Confirm(ctx, f, write); err != nil {
+	job, err := f.NewJob(ctx, "reg update", o.job, true, func(job *bulk.Job) error {
+		job.Header.Describe = fmt.Sprintf("change under procedure %q", proc.Name)
+		job.Header.Batch, job.Header.KeyColumn = 1, "regid"
+		return plan(job, devices, func(d device) string { return d.in.RegID })
+	}, func(job *bulk.Job) error {
+		err := cmdutil.Confirm(ctx, f, cmdutil.Write{
+			Describe: job.Header.Describe, Undo: "cmctl reg update",
+			Noun: "registration", Count: 1, Signatures: 1,
+			Items: []string{output.Escape(nowText(before)), output.Escape("  to: " + strings.Join(changes(d.in), ", "))},
+		})
+		if err != nil {
+			return err
+		}
+		return keep.save(devices)
+	})
+	if err != nil {
 		return err
 	}
-	if err := keep.save([]device{d}); err != nil {
+	runner, err := f.Runner(ctx, o.job)
+	if err != nil {
 		return err
 	}
-	return changeOne(ctx, f, opt, runner, at, before, d, keep)
+	if d.in.FQDN == "" {
+		devices = []device{{in: d.in, made: d.made, named: before.FQDN}}
+	}
+	return runAll(ctx, f, job, o.job, runner.RegistrationUpdates(at, inputs(devices)), devices, keep)
 }
 
 // change reads and checks what is to be changed.
@@ -162,22 +173,4 @@ func changes(in cmapi.RegistrationInput) (out []string) {
 		}
 	}
 	return out
-}
-
-func changeOne(ctx context.Context, f *cmdutil.Factory, opt output.Options, runner *ops.Runner, at ops.RegistrationPlace, before *cmapi.Registration, d device, keep *keeper) error {
-	results := make([]ops.RegistrationResult, 1)
-	_, stop := cmdutil.Report(opt, outcomeNoun, 1, "cmctl reg list", func(done func(int, ops.RegistrationResult)) error {
-		res := ops.RegistrationResult{RegID: before.RegID, FQDN: before.FQDN}
-		if d.in.FQDN != "" {
-			res.FQDN = d.in.FQDN
-		}
-		res.Outcome, res.Err = runner.UpdateRegistration(ctx, at, *before, d.in)
-		if d.made && keeps(res.Outcome) {
-			res.File = keep.out.Path
-		}
-		results[0] = res
-		done(0, res)
-		return keep.finish([]device{d}, results)
-	})
-	return ending(f, "update", results, stop)
 }

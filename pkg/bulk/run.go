@@ -1,0 +1,350 @@
+package bulk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"golang.org/x/sync/errgroup"
+	"golang.org/x/time/rate"
+
+	"github.com/cmctl/cmctl/pkg/exit"
+)
+
+// Options say how a job is run.
+type Options struct {
+	Parallel int // requests of a kind under way at a time; 0: 4; 1: one batch after the other
+	Signers  int // signatures made at a time: 1 for a token; 0: 1
+	Rate     int // most items a second; 0: as fast as it goes
+	Limit    int // stop sending after so many items; 0: all
+
+	Officer, Name string // SHA-256 of the signing certificate, and its subject
+	Progress      func(Progress)
+
+	// Now is the time that the journal notes: the gateway's, by which what was
+	// sent is found again. nil: this machine's.
+	Now func() time.Time
+}
+
+// Progress is how far a run has come.
+type Progress struct {
+	Counts   Counts // of this run and those before
+	Total    int
+	Rate     float64       // items a second, over the last seconds
+	Left     time.Duration // at that rate; 0: not known yet
+	InFlight int           // batches
+}
+
+const defaultParallel = 4
+
+// manyAlive is how many batches may wait for anything at a time: read back by
+// the thousand, held in memory by the hundred.
+const manyAlive = 256
+
+// run is one run of a job.
+type run struct {
+	j      *Job
+	w      Write
+	o      Options
+	report func(Result)
+
+	limiter *rate.Limiter
+	fetch   chan struct{} // a place for each request of the kind
+	key     chan struct{}
+	send    chan struct{}
+
+	mu       sync.Mutex
+	counts   Counts
+	stop     error
+	ahead    int // batches that were let in and have sent nothing signed yet
+	room     *sync.Cond
+	signing  time.Duration // how long a signature takes, on average
+	parked   []parked
+	alive    int
+	maxAlive int
+	fed      bool // no batch comes after those alive
+	gather   *time.Timer
+	cancel   context.CancelCauseFunc
+	speed    speed
+}
+
+// Run sends what is open in the plan, after it has settled what earlier runs
+// left without an answer. It reports each item that this run settles, one at a
+// time, and those that it never sent as Skipped. The error is what stopped it.
+//
+// When ctx ends, what is in flight is finished and read back; nothing new is
+// sent.
+func (j *Job) Run(ctx context.Context, w Write, o Options, report func(Result)) error {
+	if o.Parallel <= 0 {
+		o.Parallel = defaultParallel
+	}
+	if o.Signers <= 0 {
+		o.Signers = 1
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	r := &run{
+		j: j, w: w, o: o, report: report, counts: j.settledCounts(),
+		fetch: make(chan struct{}, o.Parallel), key: make(chan struct{}, o.Signers), send: make(chan struct{}, o.Parallel),
+	}
+	r.room = sync.NewCond(&r.mu)
+	if r.maxAlive = manyAlive; o.Parallel == 1 {
+		r.maxAlive = 1 // one after the other
+	}
+	if o.Rate > 0 {
+		r.limiter = rate.NewLimiter(rate.Limit(o.Rate), max(o.Rate, j.Header.Batch))
+	}
+	if err := j.out.append(record{Type: recRun, At: o.Now().UTC(), By: o.Officer, Name: o.Name}, true); err != nil {
+		return err
+	}
+	j.runs++
+	defer r.watch()()
+	feed, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	r.cancel = cancel
+	unwatch := context.AfterFunc(feed, func() { r.mu.Lock(); r.room.Broadcast(); r.mu.Unlock() })
+	defer unwatch()
+
+	stop := r.settlePending(ctx)
+	if stop == nil {
+		stop = r.sendOpen(feed)
+	}
+	if stop == nil && ctx.Err() != nil && !r.complete() {
+		stop = context.Cause(ctx)
+	}
+	if err := r.skipRest(stop); stop == nil {
+		stop = err
+	}
+	if o.Limit == 0 || stop != nil {
+		end := record{Type: recEnd, At: o.Now().UTC(), Exit: int(j.tally().ExitCode(stop))}
+		if stop != nil {
+			end.Reason = stop.Error()
+		}
+		j.ended = &End{end.At, end.Exit, end.Reason}
+		if err := j.out.append(end, true); stop == nil {
+			stop = err
+		}
+	}
+	return stop
+}
+
+// complete says that everything was settled.
+func (r *run) complete() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.counts[Done]+r.counts[Already]+r.counts[Failed]+r.counts[Unknown] == r.j.Header.Items
+}
+
+// settledCounts are the outcomes that stand from earlier runs.
+func (j *Job) settledCounts() Counts {
+	c := Counts{}
+	for _, s := range j.state {
+		if s > under {
+			c.Add(s.outcome())
+		}
+	}
+	return c
+}
+
+// tally is how all items stand.
+func (j *Job) tally() *Tally {
+	t := NewTally()
+	for i, s := range j.state {
+		r := Result{Outcome: s.outcome()}
+		if w := j.wrong[i]; w != nil && !r.Outcome.Good() {
+			r.Err = w
+		}
+		t.Add(r)
+	}
+	return t
+}
+
+// Tally counts how all items stand, over all runs, and knows the exit code that
+// they come to.
+func (j *Job) Tally() *Tally { return j.tally() }
+
+// settlePending reads back what earlier runs sent and had no answer of. What
+// nothing was done to is open again.
+func (r *run) settlePending(ctx context.Context) error {
+	var g errgroup.Group
+	g.SetLimit(r.o.Parallel)
+	for _, p := range append([]pendingBatch(nil), r.j.pending...) {
+		items, err := r.j.pick(p.items)
+		if err != nil {
+			return err
+		}
+		g.Go(func() error {
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
+			}
+			b := &batch{r: r, number: p.number, at: p.at}
+			rest, err := r.w.Settle(ctx, items, p.at, b.took)
+			r.mu.Lock()
+			for _, it := range rest {
+				r.j.state[it.Index] = open
+				delete(r.j.wrong, it.Index)
+			}
+			r.mu.Unlock()
+			if ferr := b.flush(false); err == nil {
+				err = ferr
+			}
+			return err
+		})
+	}
+	err := g.Wait()
+	r.j.pending = nil
+	return err
+}
+
+// pick reads some items of the plan.
+func (j *Job) pick(at []int) ([]Item, error) {
+	var items []Item
+	k, chunkOf := -1, []Item(nil)
+	for _, i := range at {
+		for k < 0 || i >= j.chunks[k].first+j.chunks[k].n || i < j.chunks[k].first {
+			if k++; k >= len(j.chunks) {
+				return nil, fmt.Errorf("item %d is not in the plan", i)
+			}
+			if i < j.chunks[k].first+j.chunks[k].n {
+				var err error
+				if chunkOf, err = j.load(k); err != nil {
+					return nil, err
+				}
+			}
+		}
+		items = append(items, chunkOf[i-j.chunks[k].first])
+	}
+	return items, nil
+}
+
+// sendOpen forms batches of what is open and starts each. Items of one batch
+// have one group.
+func (r *run) sendOpen(ctx context.Context) error {
+	var wg sync.WaitGroup
+	forming := map[string][]Item{}
+	var order []string // groups in the order in which they came, so that runs are alike
+	start := func(items []Item) bool {
+		if !r.admit(ctx) {
+			return false
+		}
+		r.j.batches++
+		b := &batch{r: r, number: r.j.batches, ahead: true}
+		wg.Add(1)
+		go func() {
+			defer wg.Done()
+			b.do(ctx, items)
+		}()
+		return true
+	}
+	sent := 0
+	err := r.eachOpen(func(it Item) error {
+		if r.o.Limit > 0 && sent >= r.o.Limit {
+			return errEnough
+		}
+		sent++
+		if _, ok := forming[it.Group]; !ok {
+			order = append(order, it.Group)
+		}
+		items := append(forming[it.Group], it)
+		if len(items) < r.j.Header.Batch {
+			forming[it.Group] = items
+			return nil
+		}
+		forming[it.Group] = nil
+		if !start(items) {
+			return errEnough
+		}
+		return nil
+	})
+	if errors.Is(err, errEnough) {
+		err = nil
+	}
+	for _, g := range order {
+		if err != nil || len(forming[g]) > 0 && !start(forming[g]) {
+			break
+		}
+	}
+	r.mu.Lock()
+	r.fed = true
+	r.release()
+	r.mu.Unlock()
+	wg.Wait()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stop != nil {
+		return r.stop
+	}
+	return err
+}
+
+// errEnough ends the feeding.
+var errEnough = errors.New("enough")
+
+// eachOpen calls f with the items that nothing was sent for.
+func (r *run) eachOpen(f func(Item) error) error {
+	for k, c := range r.j.chunks {
+		r.mu.Lock()
+		some := false
+		for i := c.first; i < c.first+c.n && !some; i++ {
+			some = r.j.state[i] == open
+		}
+		r.mu.Unlock()
+		if !some {
+			continue
+		}
+		items, err := r.j.load(k)
+		if err != nil {
+			return err
+		}
+		for _, it := range items {
+			r.mu.Lock()
+			isOpen := r.j.state[it.Index] == open
+			r.mu.Unlock()
+			if !isOpen {
+				continue
+			}
+			if err := f(it); err != nil {
+				return err
+			}
+		}
+	}
+	return nil
+}
+
+// skipRest reports what was never sent.
+func (r *run) skipRest(stop error) error {
+	if stop == nil {
+		return nil // all was sent, or as much as was wished
+	}
+	why := fmt.Errorf("not sent: %w", stop)
+	return r.eachOpen(func(it Item) error {
+		if !r.j.told(it.Index) {
+			r.report(Result{Item: it, Outcome: Skipped, Err: why})
+		}
+		return nil
+	})
+}
+
+// told says that a skipped item was reported already: by its batch, which has
+// the better reason.
+func (j *Job) told(i int) bool { return j.wrong[i] != nil && j.state[i] == open }
+
+// halt ends the feeding for what would stop every further batch.
+func (r *run) halt(err error) {
+	r.mu.Lock()
+	if r.stop == nil {
+		r.stop = err
+	}
+	r.mu.Unlock()
+	r.cancel(&halted{err})
+}
+
+// halted is the cause for batches that are not to begin any more.
+type halted struct{ err error }
+
+func (h *halted) Error() string       { return "not sent: " + h.err.Error() }
+func (h *halted) Unwrap() error       { return h.err }
+func (h *halted) ExitCode() exit.Code { return exit.Of(h.err) }

@@ -1,0 +1,110 @@
+package cert
+
+import (
+	"context"
+	"errors"
+	"sync"
+	"time"
+
+	"github.com/cmctl/cmctl/pkg/bulk"
+	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
+	"github.com/cmctl/cmctl/pkg/cmapi"
+	"github.com/cmctl/cmctl/pkg/exit"
+	"github.com/cmctl/cmctl/pkg/ops"
+	"github.com/cmctl/cmctl/pkg/output"
+)
+
+// issueWrite is the bulk.Write of every verb that issues: an answer is in its
+// file before its item is called done.
+type issueWrite struct {
+	*issuing
+	runner  *ops.Runner
+	list    []csr
+	files   []*cmdutil.OutFile
+	in      cmapi.IssueRequest
+	records bool // stdout has records, not certificates
+	opt     output.Options
+
+	mu   sync.Mutex
+	made []stored // by index; of what is done
+}
+
+// Do implements bulk.Write.
+func (w *issueWrite) Do(ctx context.Context, items []bulk.Item, gate bulk.Gate, report func(bulk.Result)) error {
+	runner := w.runner.Through(gate)
+	var stop error
+	for _, it := range items {
+		if stop != nil {
+			report(bulk.Result{Item: it, Outcome: bulk.Skipped, Err: stop})
+			continue
+		}
+		got, err := w.issue(ctx, runner, &w.list[it.Index], w.in)
+		stop = w.take(it, got, err, report)
+	}
+	return stop
+}
+
+// Settle implements bulk.Write.
+func (w *issueWrite) Settle(ctx context.Context, items []bulk.Item, sent time.Time, report func(bulk.Result)) (rest []bulk.Item, err error) {
+	for _, it := range items {
+		got, err := w.settle(ctx, w.runner, &w.list[it.Index], w.in, sent)
+		if got == nil && err == nil {
+			rest = append(rest, it)
+			continue
+		}
+		if stop := w.take(it, got, err, report); stop != nil {
+			return nil, stop
+		}
+	}
+	return rest, nil
+}
+
+// take writes an answer to its place and reports what became of its item. The
+// error is what stops the run.
+func (w *issueWrite) take(it bulk.Item, got *issued, err error, report func(bulk.Result)) (stop error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err != nil {
+		err = w.keepUnusable(err)
+		res := bulk.Result{Item: it, Outcome: bulk.Failed, Err: err}
+		var call *cmapi.Error
+		switch code := exit.Of(err); {
+		case code == exit.OK: // a drill
+			res.Outcome = bulk.Skipped
+		case errors.As(err, new(*ops.UnsettledError)), errors.As(err, new(*ops.LostKeyError)) && code == exit.Unavailable:
+			res.Outcome, stop = bulk.Unknown, err
+		case stops(code):
+			if stop = err; !errors.As(err, &call) || call.Fault == cmapi.FaultEnded {
+				res.Outcome = bulk.Skipped // the gateway was not asked
+			}
+		}
+		report(res)
+		return stop
+	}
+	c := &w.list[it.Index]
+	if len(w.list) > 1 {
+		got.record.Input = c.file
+	}
+	rec, err := w.put(c, got, w.files[it.Index], w.records, w.opt)
+	w.made[it.Index] = rec
+	report(bulk.Result{Item: it, Outcome: bulk.Done, ID: rec.CertID})
+	return err
+}
+
+// record is what is printed of an item: of those that are done, and where
+// certificates do not go to standard output themselves.
+func (w *issueWrite) record(r bulk.Result) (stored, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.made[r.Index], w.records && r.Outcome == bulk.Done
+}
+
+// stops tells the exit codes after which the next request would fare no
+// better.
+func stops(c exit.Code) bool {
+	switch c {
+	case exit.Refused, exit.Unavailable, exit.Key, exit.Identity, exit.Declined:
+		return true
+	}
+	return c >= exit.Hangup
+}

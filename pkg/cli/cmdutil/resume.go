@@ -1,0 +1,111 @@
+package cmdutil
+
+import (
+	"context"
+	"os"
+	"slices"
+
+	"github.com/spf13/pflag"
+
+	"github.com/cmctl/cmctl/pkg/bulk"
+	"github.com/cmctl/cmctl/pkg/exit"
+	"github.com/cmctl/cmctl/pkg/output"
+)
+
+// notKept are the flags that say how one run is to behave, or guarded the plan
+// when it was made: a run that goes on says its own.
+var notKept = []string{
+	"yes", "expect", "max", "expect-sha256", "dry-run", "check", "job", "comment", "ticket", "output", "columns", "no-header", "no-color", "jq",
+	"no-input", "debug", "quiet", "pin-entries", "pin-final-try", "deadline", "rate",
+}
+
+// keptFlags are the flags and arguments that the verb was called with, as far
+// as a run that goes on needs them.
+func (f *Factory) keptFlags() (map[string][]string, []string) {
+	kept := map[string][]string{}
+	f.flags.Visit(func(fl *pflag.Flag) {
+		if slices.Contains(notKept, fl.Name) {
+			return
+		}
+		kept[fl.Name] = []string{fl.Value.String()}
+		if list, ok := fl.Value.(pflag.SliceValue); ok {
+			kept[fl.Name] = list.GetSlice()
+		}
+	})
+	return kept, f.args
+}
+
+// Resuming says that the verb goes on with a job: its plan stands.
+func (f *Factory) Resuming() bool { return f.resumed != nil }
+
+// Resumed is the job that the verb goes on with.
+func (f *Factory) Resumed() *bulk.Job { return f.resumed }
+
+// StillToDo tells the items, by index, that the run may come to; nil: all.
+func (f *Factory) StillToDo() func(int) bool {
+	if f.resumed == nil {
+		return nil
+	}
+	return f.resumed.StillToDo
+}
+
+// Resume goes on with a job by the verb that began it. asOfficer allows another
+// officer than the one who did.
+func (f *Factory) Resume(ctx context.Context, j *bulk.Job, asOfficer bool) error {
+	h := &j.Header
+	flags := map[string][]string{}
+	for name, values := range h.Flags {
+		flags[name] = values
+	}
+	if _, given := h.Flags["context"]; !given && h.Context != "" {
+		flags["context"] = []string{h.Context} // the current context may be another by now
+	}
+	for name := range flags {
+		if _, given := f.Flag(name); given {
+			delete(flags, name) // said anew
+		}
+	}
+	if h.Folder != "" {
+		_ = os.Chdir(h.Folder) // not there on another machine: then names are relative to where we are
+	}
+	f.resumed, f.asOfficer = j, asOfficer
+	return f.Rerun(ctx, h.Verb, flags, h.Args)
+}
+
+// checkBound refuses to go on with a job at another gateway, with another trust
+// in it, or as another officer.
+func (f *Factory) checkBound(ctx context.Context, j *bulk.Job) error {
+	var now bulk.Header
+	if err := f.bind(ctx, &now); err != nil {
+		return err
+	}
+	then := &j.Header
+	switch {
+	case now.Server != then.Server:
+		return exit.Usagef("give the context of the job with --context, or its --server", "the job %s is of %s, and this is %s", then.Job, then.Server, now.Server)
+	case now.CA != then.CA:
+		return exit.Usagef("the certificates in --ca-file must be those that the job began with", "the job %s trusts other certificates for the gateway", then.Job)
+	case now.Officer != then.Officer && !f.asOfficer:
+		return exit.Usagef("--as-officer hands the job over to this officer", "the job %s is of %s, and this is %s", then.Job, output.Escape(then.Name), output.Escape(now.Name))
+	}
+	f.runAs = &now
+	return nil
+}
+
+// officerOfRun is who signs this run of a job: fingerprint and name.
+func (f *Factory) officerOfRun(j *bulk.Job) (sha, name string) {
+	if f.runAs != nil {
+		return f.runAs.Officer, f.runAs.Name
+	}
+	return j.Header.Officer, j.Header.Name
+}
+
+// PrintNothing prints the records of a run that had nothing to do: an empty
+// array where JSON is wanted.
+func (f *Factory) PrintNothing() error {
+	opt, err := f.OutputOptions()
+	if err != nil {
+		return err
+	}
+	return output.NewWriter(output.Noun[struct{}]{Name: "outcome", ID: func(struct{}) string { return "" }}, opt).Close()
+}

@@ -1,0 +1,84 @@
+// Package job is `cmctl job`: the journals of writes on many items, to look
+// at, to go on with, and to report from.
+package job
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cmctl/cmctl/pkg/bulk"
+	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
+	"github.com/cmctl/cmctl/pkg/exit"
+	"github.com/cmctl/cmctl/pkg/pki"
+)
+
+// NewCmd makes the noun and its verbs.
+func NewCmd(f *cmdutil.Factory) *cobra.Command {
+	cmd := &cobra.Command{
+		Use:     "job",
+		Short:   "Look at, go on with and report on writes on many items",
+		GroupID: cmdutil.GroupWork,
+	}
+	cmd.AddCommand(newListCmd(f), newShowCmd(f), newResumeCmd(f), newReportCmd(f))
+	return cmd
+}
+
+// pathOf is where a job is: the path of its folder or journal, or its name.
+func pathOf(f *cmdutil.Factory, name string) (string, error) {
+	if strings.ContainsRune(name, filepath.Separator) || name == "." {
+		return name, nil
+	}
+	if st, err := os.Stat(filepath.Join(name, bulk.JournalFile)); err == nil && !st.IsDir() {
+		return name, nil
+	}
+	if err := bulk.CheckName(name); err != nil {
+		return "", exit.Usagef("`cmctl job list` shows the names", "%q is no name of a job", name)
+	}
+	dir, err := f.JobsDir()
+	return filepath.Join(dir, name), err
+}
+
+// state is a word for how a job stands.
+func state(j *bulk.Job) string {
+	switch end := j.Ended(); {
+	case j.Busy():
+		return "running"
+	case j.Finished():
+		return "finished"
+	case j.Runs() == 0:
+		return "not begun"
+	case end == nil:
+		return "broken off"
+	default:
+		return "stopped"
+	}
+}
+
+// completeNames completes the names of jobs.
+func completeNames(f *cmdutil.Factory) cobra.CompletionFunc {
+	return func(_ *cobra.Command, args []string, _ string) ([]string, cobra.ShellCompDirective) {
+		dir, err := f.JobsDir()
+		if err != nil || len(args) > 0 {
+			return nil, cobra.ShellCompDirectiveNoFileComp
+		}
+		entries, _ := os.ReadDir(dir)
+		var names []string
+		for _, e := range entries {
+			if e.IsDir() {
+				names = append(names, e.Name())
+			}
+		}
+		return names, cobra.ShellCompDirectiveNoFileComp
+	}
+}
+
+func timeText(t time.Time) string {
+	if t.IsZero() {
+		return ""
+	}
+	return pki.FormatTime(t)
+}

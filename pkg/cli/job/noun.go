@@ -1,0 +1,79 @@
+package job
+
+import (
+	"strconv"
+	"time"
+
+	"github.com/cmctl/cmctl/pkg/bulk"
+	"github.com/cmctl/cmctl/pkg/output"
+)
+
+// row is a job as it is listed.
+type row struct {
+	Job      string       `json:"job"`
+	State    string       `json:"state"`
+	Verb     string       `json:"verb"`
+	Describe string       `json:"describe"`
+	Context  string       `json:"context,omitempty"`
+	Server   string       `json:"server"`
+	Officer  string       `json:"officer"`
+	Created  time.Time    `json:"created"`
+	Items    int          `json:"items"`
+	Excluded int          `json:"excluded,omitempty"`
+	Outcomes bulk.Counts  `json:"outcomes"`
+	SHA256   string       `json:"sha256"`
+	Drill    bool         `json:"drill,omitempty"`
+	Comment  string       `json:"comment,omitempty"`
+	Ticket   string       `json:"ticket,omitempty"`
+	Folder   string       `json:"folder"`
+	Summary  bulk.Summary `json:"summary,omitzero"`
+}
+
+func rowOf(j *bulk.Job) row {
+	h := &j.Header
+	return row{
+		Job: h.Job, State: state(j), Verb: h.Verb, Describe: h.Describe, Context: h.Context, Server: h.Server, Officer: h.Name,
+		Created: h.Created.Truncate(time.Second), Items: h.Items, Excluded: h.Excluded, Outcomes: j.Counts(), SHA256: h.SHA256, Drill: h.Drill,
+		Comment: h.Comment, Ticket: h.Ticket, Folder: j.Dir(), Summary: h.Summary,
+	}
+}
+
+// jobNoun prints jobs. The tsv columns and their order are contract: append
+// only.
+var jobNoun = output.Noun[row]{
+	Name: "job",
+	ID:   func(r row) string { return r.Job },
+	Fields: []output.Field[row]{
+		{Name: "job", Value: func(r row) string { return r.Job }},
+		{Name: "state", Value: func(r row) string { return r.State }, Tone: stateTone},
+		{Name: "verb", Value: func(r row) string { return r.Verb }},
+		{Name: "items", Value: func(r row) string { return strconv.Itoa(r.Items) }},
+		{Name: "done", Value: count(bulk.Done)},
+		{Name: "already", Value: count(bulk.Already)},
+		{Name: "failed", Value: count(bulk.Failed)},
+		{Name: "unknown", Value: count(bulk.Unknown)},
+		{Name: "skipped", Value: count(bulk.Skipped)},
+		{Name: "excluded", Value: func(r row) string { return strconv.Itoa(r.Excluded) }, Where: output.NotInTable},
+		{Name: "created", Value: func(r row) string { return timeText(r.Created) }},
+		{Name: "context", Value: func(r row) string { return r.Context }},
+		{Name: "describe", Value: func(r row) string { return r.Describe }, Flex: true, Where: output.NotInTable},
+		{Name: "server", Value: func(r row) string { return r.Server }, Where: output.NotInTable},
+		{Name: "officer", Value: func(r row) string { return r.Officer }, Where: output.NotInTable},
+		{Name: "sha256", Value: func(r row) string { return r.SHA256 }, Where: output.NotInTable},
+		{Name: "comment", Value: func(r row) string { return r.Comment }, Where: output.NotInTable},
+		{Name: "ticket", Value: func(r row) string { return r.Ticket }, Where: output.NotInTable},
+		{Name: "folder", Value: func(r row) string { return r.Folder }, Where: output.NotInTable},
+	},
+}
+
+func count(o bulk.Outcome) func(row) string {
+	return func(r row) string { return strconv.Itoa(r.Outcomes[o]) }
+}
+
+func stateTone(r row) output.Tone {
+	switch r.State {
+	case "broken off", "stopped":
+		return output.Warn
+	}
+	return output.Plain
+}

@@ -1,0 +1,237 @@
+package job
+
+import (
+	"bufio"
+	"encoding/csv"
+	"encoding/json"
+	"fmt"
+	"io"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cmctl/cmctl/pkg/bulk"
+	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
+	"github.com/cmctl/cmctl/pkg/ops"
+	"github.com/cmctl/cmctl/pkg/output"
+	"github.com/cmctl/cmctl/pkg/pki"
+)
+
+// The forms of a report.
+const (
+	markdown = "markdown"
+	asJSON   = "json"
+	asCSV    = "csv"
+)
+
+type reportOptions struct {
+	f      *cmdutil.Factory
+	job    string
+	format string
+	out    string
+	force  bool
+}
+
+func newReportCmd(f *cmdutil.Factory) *cobra.Command {
+	o := &reportOptions{f: f, format: markdown}
+	cmd := &cobra.Command{
+		Use:   "report <job>",
+		Short: "Report on a job, item by item",
+		Long: `Report on a job from its journal alone: what it was bound to, counts, the times
+of what happened (UTC), the rate, what was excluded and why, and what became of
+each item. As markdown for people and tickets, as JSON, or as CSV with a row for
+each item.`,
+		Example: `  cmctl job report cert-revoke-20260131T180000Z-1f2e > report.md
+  cmctl job report leaked-keys --format csv --out report.csv`,
+		Args:              cmdutil.Exactly("job"),
+		ValidArgsFunction: completeNames(f),
+		RunE: func(_ *cobra.Command, args []string) error {
+			o.job = args[0]
+			return runReport(o)
+		},
+	}
+	forms := []string{markdown, asJSON, asCSV}
+	cmdutil.EnumFlag(cmd, &o.format, "format", "form of the report; markdown by default", forms, cmdutil.OneOf[string](forms...))
+	cmd.Flags().StringVar(&o.out, "out", "", "write it to this `file`, 0600")
+	cmd.Flags().BoolVar(&o.force, "force", false, "overwrite a file that is there")
+	return cmd
+}
+
+func runReport(o *reportOptions) error {
+	path, err := pathOf(o.f, o.job)
+	if err != nil {
+		return err
+	}
+	j, err := bulk.Read(path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = j.Close() }()
+	t, err := j.Timeline()
+	if err != nil {
+		return err
+	}
+	write := map[string]func(io.Writer, *bulk.Job, *bulk.Timeline) error{markdown: writeMarkdown, asJSON: writeJSON, asCSV: writeCSV}[o.format]
+	if o.out == "" {
+		w := bufio.NewWriterSize(output.Raw(o.f.Streams.Out), 1<<16)
+		if err := write(w, j, t); err != nil {
+			return err
+		}
+		return w.Flush()
+	}
+	file, err := cmdutil.CreateOut(o.out, o.force)
+	if err != nil {
+		return err
+	}
+	defer file.Discard()
+	return file.CommitFrom(func(w io.Writer) error { return write(w, j, t) })
+}
+
+// line keeps what came from outside from being more than a line of text.
+func line(s string) string { return output.Escape(s) }
+
+// cell is text in a table of markdown.
+func cell(s string) string {
+	return strings.NewReplacer("|", `\|`, "<", "&lt;", "`", "'").Replace(line(s))
+}
+
+func writeMarkdown(w io.Writer, j *bulk.Job, t *bulk.Timeline) error {
+	h := &j.Header
+	p := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
+	title := "Job " + h.Job
+	if h.Drill {
+		title = "DRILL: " + title + " (nothing signed was sent)"
+	}
+	p("# %s\n\n", title)
+	p("| | |\n|---|---|\n")
+	for _, r := range [][2]string{
+		{"write", h.Describe}, {"state", state(j)}, {"gateway", strings.TrimSpace(h.Context + " " + h.Server)}, {"CA of the gateway, SHA-256", h.CA}, {"officer", h.Name}, {"officer, SHA-256", h.Officer},
+		{"comment", h.Comment}, {"ticket", h.Ticket}, {"search", h.Search}, {"plan, SHA-256", h.SHA256}, {"read back", h.Verify},
+	} {
+		if r[1] != "" {
+			p("| %s | %s |\n", r[0], cell(r[1]))
+		}
+	}
+	p("\n## Outcomes\n\n| outcome | items |\n|---|---:|\n")
+	counts := j.Counts()
+	for _, o := range bulk.Outcomes() {
+		p("| %s | %d |\n", o, counts[o])
+	}
+	p("| excluded by the officer | %d |\n", h.Excluded)
+	if h.LeftOut > 0 {
+		p("| wrong lines left out | %d |\n", h.LeftOut)
+	}
+	p("| **plan** | **%d** |\n", h.Items)
+	p("\n## Times (UTC)\n\n")
+	for _, e := range t.Events {
+		p("- %s %s\n", pki.FormatTime(e.At), line(e.What))
+	}
+	p("\n%d signed requests, %d fetched to sign; from the first request to the last answer %s, %.1f items a second.\n", t.Sent, t.Asked, t.Ended.Sub(t.Begun).Round(time.Millisecond), t.Rate())
+	for _, s := range []struct {
+		title  string
+		counts map[string]int
+	}{{"Reasons", h.Summary.Groups}, {"States before", h.Summary.States}, {"Issuers", h.Summary.Issuers}, {"Organisations", h.Summary.Organisations}} {
+		if len(s.counts) == 0 {
+			continue
+		}
+		p("\n## %s\n\n", s.title)
+		for _, n := range bulk.Names(s.counts) {
+			p("- %s: %d\n", line(n), s.counts[n])
+		}
+	}
+	if h.Excluded > 0 {
+		p("\n## Excluded\n\n| item | why |\n|---|---|\n")
+		if err := j.Excluded(func(key, why string) error { p("| %s | %s |\n", cell(key), cell(why)); return nil }); err != nil {
+			return err
+		}
+	}
+	p("\n## Items\n\n| item | reason | outcome | code | message |\n|---|---|---|---|---|\n")
+	return j.Each(func(r bulk.Result) error {
+		code, message := why(r)
+		_, err := fmt.Fprintf(w, "| %s | %s | %s | %s | %s |\n", cell(r.Key), r.Group, r.Outcome, code, cell(message))
+		return err
+	})
+}
+
+func why(r bulk.Result) (code, message string) {
+	if reason := ops.ReasonOf(r.Err); reason != nil {
+		if message = reason.Message; reason.Code != 0 {
+			code = strconv.Itoa(reason.Code)
+		}
+	}
+	return code, message
+}
+
+func writeCSV(w io.Writer, j *bulk.Job, _ *bulk.Timeline) error {
+	out := csv.NewWriter(w)
+	if err := out.Write([]string{"item", "reason", "outcome", "code", "message", "id", "line"}); err != nil {
+		return err
+	}
+	err := j.Each(func(r bulk.Result) error {
+		code, message := why(r)
+		return out.Write([]string{line(r.Key), r.Group, string(r.Outcome), code, line(message), line(r.ID), strconv.Itoa(r.Line)})
+	})
+	if err == nil {
+		err = j.Excluded(func(key, why string) error {
+			return out.Write([]string{line(key), "", "excluded", "", line(why), "", ""})
+		})
+	}
+	out.Flush()
+	if err == nil {
+		err = out.Error()
+	}
+	return err
+}
+
+func writeJSON(w io.Writer, j *bulk.Job, t *bulk.Timeline) error {
+	type event struct {
+		At   string `json:"at"`
+		What string `json:"what"`
+	}
+	head := struct {
+		row
+		Events []event `json:"events"`
+		Sent   int     `json:"signedRequests"`
+		Rate   float64 `json:"itemsPerSecond"`
+	}{row: rowOf(j), Sent: t.Sent, Rate: t.Rate()}
+	for _, e := range t.Events {
+		head.Events = append(head.Events, event{pki.FormatTime(e.At), e.What})
+	}
+	raw, err := json.Marshal(head)
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(w, "%s,\n\"results\":[", raw[:len(raw)-1]); err != nil {
+		return err
+	}
+	comma := ""
+	write := func(v any) error {
+		raw, err := json.Marshal(v)
+		if err == nil {
+			_, err = fmt.Fprintf(w, "%s\n%s", comma, raw)
+		}
+		comma = ","
+		return err
+	}
+	type item struct {
+		Item    string       `json:"item"`
+		Reason  string       `json:"reason,omitempty"`
+		Outcome bulk.Outcome `json:"outcome"`
+		ID      string       `json:"id,omitempty"`
+		Line    int          `json:"line,omitempty"`
+		Error   *ops.Reason  `json:"error,omitempty"`
+		Why     string       `json:"why,omitempty"` // of an exclusion
+	}
+	if err := j.Each(func(r bulk.Result) error {
+		return write(item{Item: r.Key, Reason: r.Group, Outcome: r.Outcome, ID: r.ID, Line: r.Line, Error: ops.ReasonOf(r.Err)})
+	}); err != nil {
+		return err
+	}
+	if err := j.Excluded(func(key, why string) error { return write(item{Item: key, Outcome: "excluded", Why: why}) }); err != nil {
+		return err
+	}
+	_, err = io.WriteString(w, "\n]}\n")
+	return err
+}

@@ -1,0 +1,59 @@
+package job
+
+import (
+	"context"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cmctl/cmctl/pkg/bulk"
+	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
+	"github.com/cmctl/cmctl/pkg/exit"
+)
+
+func newResumeCmd(f *cmdutil.Factory) *cobra.Command {
+	var asOfficer bool
+	cmd := &cobra.Command{
+		Use:   "resume <job>",
+		Short: "Go on with a job where it stopped",
+		Long: `Go on with a job that was stopped or broken off: what was sent and has no answer
+is read back first, and only what nothing was done to is sent. What is settled
+stands. It prints what this run settles. Of a finished job it ends 0.
+
+The job goes on with the context, the gateway and the officer that it began
+with. At another gateway, with other certificates trusted for it, or as another
+officer it is refused; --as-officer hands it over to the officer of this run. A
+job of another machine is given by the path of its folder.
+
+Two runs on one job are one too many: the second is refused.`,
+		Example: `  cmctl job resume cert-revoke-20260131T180000Z-1f2e
+  cmctl job resume /mnt/handover/cert-revoke-20260131T180000Z-1f2e --as-officer`,
+		Args:              cmdutil.Exactly("job"),
+		ValidArgsFunction: completeNames(f),
+		RunE:              func(cmd *cobra.Command, args []string) error { return runResume(cmd.Context(), f, args[0], asOfficer) },
+	}
+	cmd.Flags().BoolVar(&asOfficer, "as-officer", false, "go on as the officer of this run, who is another than the one who began")
+	cmd.Flags().Int("rate", 0, "most items a second, `N`")
+	cmd.Flags().String("deadline", "", "warn as soon as the run cannot end by this `time`")
+	cmd.Flags().Int("parallel", 4, "requests of a kind under way at a time, `N`, 1 to 32")
+	return cmd
+}
+
+func runResume(ctx context.Context, f *cmdutil.Factory, name string, asOfficer bool) error {
+	path, err := pathOf(f, name)
+	if err != nil {
+		return err
+	}
+	j, err := bulk.Open(path)
+	if err != nil {
+		return err
+	}
+	defer func() { _ = j.Close() }()
+	if j.Header.Drill {
+		return exit.Usagef("", "the job %s was a drill: nothing is left to do", j.Header.Job)
+	}
+	if j.Finished() {
+		f.Notice("the job %s is finished: %s", j.Header.Job, cmdutil.CountsText(j.Counts()))
+		return f.PrintNothing()
+	}
+	return f.Resume(ctx, j, asOfficer)
+}
