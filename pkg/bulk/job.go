@@ -35,6 +35,7 @@ type Job struct {
 	pending []pendingBatch
 	wrong   map[int]*Recorded
 	made    map[int]string
+	unsent  *Recorded // why this run sent nothing for what is open
 	runs    int
 	batches int
 	ended   *End
@@ -447,8 +448,12 @@ func (j *Job) Each(f func(Result) error) error {
 // result is how one item stands.
 func (j *Job) result(it Item) Result {
 	r := Result{Item: it, Outcome: j.state[it.Index].outcome(), ID: j.made[it.Index]}
-	if w := j.wrong[it.Index]; w != nil && !r.Outcome.Good() {
+	switch w := j.wrong[it.Index]; {
+	case r.Outcome.Good():
+	case w != nil:
 		r.Err = w
+	case r.Outcome == Skipped && j.unsent != nil:
+		r.Err = j.unsent
 	}
 	return r
 }

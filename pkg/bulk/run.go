@@ -320,6 +320,7 @@ func (r *run) skipRest(stop error) error {
 		return nil // all was sent, or as much as was wished
 	}
 	why := fmt.Errorf("not sent: %w", stop)
+	r.j.unsent = &Recorded{Exit: exit.Of(stop), Message: why.Error()}
 	return r.eachOpen(func(it Item) error {
 		if !r.j.told(it.Index) {
 			r.report(Result{Item: it, Outcome: Skipped, Err: why})

@@ -92,7 +92,10 @@ func (r *Runner) createRegistration(ctx context.Context, at RegistrationPlace, i
 		return "", Failed, err
 	}
 	seen, err := r.noteRegistrations(ctx, at, in.FQDN)
-	if err != nil {
+	switch {
+	case ctx.Err() != nil:
+		return "", Skipped, context.Cause(ctx)
+	case err != nil:
 		return "", Skipped, err
 	}
 	sentAt, answer, err := r.exchange(ctx, call)

@@ -128,7 +128,7 @@ func (o *issuing) run(ctx context.Context) error {
 	run := cmdutil.JobRun[stored]{
 		Job: job, Write: w, Noun: storedNoun, Record: w.record,
 		Verb: strings.TrimPrefix(job.Header.Verb, "cert "), Name: func(r bulk.Result) string { return list[r.Index].label() },
-		Look: "cmctl cert search", Again: "see what is there with `cmctl cert search` before asking again",
+		Look: "cmctl cert search",
 	}
 	if o.alone || !w.records {
 		run.Parallel = 1

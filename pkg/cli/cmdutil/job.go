@@ -287,8 +287,9 @@ func (p *printer[T]) keep(err error) {
 	}
 }
 
-// rest prints what was not printed as it came.
-func (p *printer[T]) rest() {
+// rest prints what was not printed as it came. A run that was stopped before
+// there was a record prints nothing.
+func (p *printer[T]) rest(stop error) {
 	if !p.stream {
 		p.keep(p.run.Job.Each(func(res bulk.Result) error {
 			if p.told[res.Index] {
@@ -297,13 +298,19 @@ func (p *printer[T]) rest() {
 			return nil
 		}))
 	}
-	p.keep(p.w.Close())
+	failed := stop
+	if failed == nil && p.tally != nil && p.tally.First != nil {
+		failed = p.tally.First.Err
+	}
+	if err := p.w.End(failed); failed == nil {
+		p.keep(err)
+	}
 }
 
 // end prints what is left, writes the lists of what became of the items, and
 // makes the error that the run ends with.
 func (r *JobRun[T]) end(f *Factory, p *printer[T], stop error) error {
-	p.rest()
+	p.rest(stop)
 	if r.Finish != nil {
 		if err := r.Finish(); stop == nil {
 			stop = err

@@ -93,6 +93,10 @@ func (e Ending) Err(f *Factory, t *bulk.Tally, stop error) error {
 		return exit.New(exit.Partial, "correct them and run them alone", "%s of the list left out by --skip-invalid", Plural(e.LeftOut, "line"))
 	case code == exit.OK:
 		return nil
+	case stop != nil && t.First == nil && total == 1: // it is done, and something else is wrong
+		return exit.New(code, e.hint(code, stop), "%w", stop)
+	case stop != nil && total == 1 && e.Again == "":
+		return exit.New(code, e.hint(code, stop), "%s: %w", e.Name(*t.First), stop)
 	case stop != nil:
 		return exit.New(code, e.hint(code, stop), "%s: %s; %w", e.Verb, CountsText(t.Counts), stop)
 	case total == 1 && t.First != nil:
@@ -112,7 +116,7 @@ func (e Ending) hint(code exit.Code, stop error) string {
 		again = "`cmctl job resume " + e.Job + "` goes on where it stopped"
 	}
 	switch hint := exit.HintOf(stop); {
-	case hint == "", code == exit.Unavailable, code >= exit.Hangup:
+	case hint == "", again != "" && (code == exit.Unavailable || code >= exit.Hangup):
 		return again
 	case e.Job != "":
 		return hint + "; then " + again

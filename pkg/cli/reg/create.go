@@ -232,6 +232,9 @@ func runAll(ctx context.Context, f *cmdutil.Factory, job *bulk.Job, flags cmduti
 	record := func(r bulk.Result) (result, bool) {
 		d := devices[r.Index]
 		res := result{Result: r, RegID: r.ID, FQDN: d.in.FQDN}
+		if d.in.RegID != "" {
+			res.RegID = d.in.RegID
+		}
 		if res.FQDN == "" {
 			res.FQDN = d.named
 		}
@@ -243,7 +246,7 @@ func runAll(ctx context.Context, f *cmdutil.Factory, job *bulk.Job, flags cmduti
 	run := cmdutil.JobRun[result]{
 		Job: job, Write: write, Noun: outcomeNoun, Record: record,
 		Verb: strings.TrimPrefix(job.Header.Verb, "reg "), Name: func(r bulk.Result) string { rec, _ := record(r); return name(rec) },
-		Look: "cmctl reg list", Again: "see what is there with `cmctl reg list` before going on with the lines that are not done",
+		Look: "cmctl reg list",
 		Finish: func() error {
 			results := make([]bulk.Result, 0, len(devices))
 			err := job.Each(func(r bulk.Result) error { results = append(results, r); return nil })
