@@ -64,6 +64,9 @@ func Main(args []string, options ...Option) int {
 // Run runs one command line and prints its error.
 func Run(ctx context.Context, f *cmdutil.Factory, args []string, options ...Option) exit.Code {
 	root := NewRoot(f)
+	if isCompletion(args) {
+		completeFiles(root)
+	}
 	for _, o := range options {
 		o(root, f.Streams)
 	}
