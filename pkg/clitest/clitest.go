@@ -5,6 +5,7 @@
 package clitest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -65,7 +66,7 @@ func sandboxMain() int {
 		fmt.Fprintln(os.Stderr, err)
 		return 125
 	}
-	check := contract.Middleware(sandbox.DefaultBasePath)
+	check := contract.Middleware(sandbox.DefaultBasePath, "")
 	return sandboxcli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, sandbox.WithMiddleware(func(next http.Handler) http.Handler {
 		return noteSecrets(os.Getenv(leaksDir), check(next))
 	}))
@@ -125,7 +126,8 @@ func (c *Contract) cmdSandbox(ts *testscript.TestScript, neg bool, args []string
 		base = sandbox.DefaultBasePath
 	}
 	var dir string
-	check := c.Middleware(base)
+	signing := cmp.Or(opts.Signing, sandbox.SigningCaller)
+	check := c.Middleware(base, signing)
 	opts.Middleware = func(next http.Handler) http.Handler {
 		return noteSecrets(ts.Getenv(leaksDir), keepSignature(&dir, check(next)))
 	}
@@ -134,6 +136,7 @@ func (c *Contract) cmdSandbox(ts *testscript.TestScript, neg bool, args []string
 	dir = s.Dir
 	ts.Defer(func() { ts.Check(s.Close()) })
 	watchSandbox(ts, dir)
+	ts.Defer(func() { ts.Check(c.noteCarriedOut(filepath.Join(dir, "requests.jsonl"), signing)) })
 	ts.Setenv("CMCTL_CONFIG", filepath.Join(s.Dir, "config.yaml"))
 	ts.Setenv("CMCTL_STATE_DIR", filepath.Join(s.Dir, "state"))
 	ts.Setenv("CMSANDBOX_DIR", s.Dir)

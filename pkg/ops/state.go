@@ -36,7 +36,8 @@ type Runner struct {
 	// Notice is told, in words for people, what takes time or was tried again.
 	Notice func(string)
 
-	sleep func(context.Context, time.Duration) error // tests replace it
+	sleep  func(context.Context, time.Duration) error // tests replace it
+	issued map[string]bool                            // certids that Issue brought about
 }
 
 const (
