@@ -85,6 +85,7 @@ func (c *Contract) Params(dir, notes string) testscript.Params {
 			env.Setenv("NO_PROXY", "*")
 			env.Values[counterKey{}] = &counter{}
 			env.Values[seenKey{}] = new(int)
+			env.Values[answersKey{}] = &answers{byID: map[string]answer{}}
 			env.Values[testKey{}] = env.T()
 			return watchLeaks(env)
 		},
@@ -100,6 +101,7 @@ func (c *Contract) Params(dir, notes string) testscript.Params {
 			"token":       cmdToken,
 			"calls":       cmdCalls,
 			"secrets":     cmdSecrets,
+			"answer":      cmdAnswer,
 		},
 		Condition: func(name string) (bool, error) {
 			switch name {
@@ -126,10 +128,11 @@ func (c *Contract) cmdSandbox(ts *testscript.TestScript, neg bool, args []string
 		base = sandbox.DefaultBasePath
 	}
 	var dir string
+	said := ts.Value(answersKey{}).(*answers)
 	signing := cmp.Or(opts.Signing, sandbox.SigningCaller)
 	check := c.Middleware(base, signing)
 	opts.Middleware = func(next http.Handler) http.Handler {
-		return noteSecrets(ts.Getenv(leaksDir), keepSignature(&dir, check(next)))
+		return noteSecrets(ts.Getenv(leaksDir), keepSignature(&dir, check(said.before(next))))
 	}
 	s, err := sandbox.Start(context.Background(), opts)
 	ts.Check(err)
