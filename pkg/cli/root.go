@@ -38,6 +38,9 @@ cmctl of cert-manager is another program.`,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			f.UseFlags(cmd.Flags())
+			if err := cmdutil.CheckEmpty(cmd); err != nil {
+				return err
+			}
 			return f.CheckSwitches()
 		},
 	}
@@ -51,7 +54,7 @@ cmctl of cert-manager is another program.`,
 		if hint == "" {
 			hint = seeHelp(cmd)
 		}
-		return exit.Usagef(hint, "%w", err)
+		return exit.Usagef(hint, "%w", plainNumber(err))
 	})
 	addGlobalFlags(root)
 	_ = root.RegisterFlagCompletionFunc("context", contexts.CompleteNames(f))

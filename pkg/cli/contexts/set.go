@@ -41,7 +41,7 @@ one.`,
 		}
 	}
 	cmd.Flags().StringSliceVar(&unset, "unset", nil, "take this `setting` away; repeatable")
-	return cmd
+	return cmdutil.EmptyMeans(cmd)
 }
 
 func set(file *config.File, cmd *cobra.Command, name string, unset []string) error {
