@@ -12,7 +12,6 @@ import (
 
 	"github.com/cmctl/cmctl/pkg/cli"
 	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
-	"github.com/cmctl/cmctl/pkg/terminal"
 )
 
 // Every flag of every verb that takes a value is wrong once in the scripts, in
@@ -44,7 +43,7 @@ func TestEveryFieldIsWrongOnce(t *testing.T) {
 		}
 		return false
 	}
-	root := cli.NewRoot(&cmdutil.Factory{Streams: &terminal.Streams{}, Env: func(string) (string, bool) { return "", false }})
+	root := cli.NewRoot(&cmdutil.Factory{Env: func(string) (string, bool) { return "", false }})
 	root.PersistentFlags().VisitAll(func(f *pflag.Flag) {
 		if takesValue(f) && !wrong("", f.Name) {
 			t.Errorf("--%s, of all verbs, is wrong in no script", f.Name)
