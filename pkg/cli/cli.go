@@ -30,11 +30,18 @@ import (
 var version = "dev"
 
 // Option changes the program for a test.
-type Option func(*cobra.Command)
+type Option func(*cobra.Command, *terminal.Streams)
 
 // WithCommand adds a command, such as one that panics.
 func WithCommand(c *cobra.Command) Option {
-	return func(root *cobra.Command) { root.AddCommand(c) }
+	return func(root *cobra.Command, _ *terminal.Streams) { root.AddCommand(c) }
+}
+
+// WithTap copies all that is printed.
+func WithTap(out, err io.Writer) Option {
+	return func(_ *cobra.Command, s *terminal.Streams) {
+		s.Out, s.Err = io.MultiWriter(s.Out, out), io.MultiWriter(s.Err, err)
+	}
 }
 
 // Main runs cmctl with the process's own arguments, streams, environment and
@@ -57,8 +64,11 @@ func Main(args []string, options ...Option) int {
 // Run runs one command line and prints its error.
 func Run(ctx context.Context, f *cmdutil.Factory, args []string, options ...Option) exit.Code {
 	root := NewRoot(f)
+	if isCompletion(args) {
+		completeFiles(root)
+	}
 	for _, o := range options {
-		o(root)
+		o(root, f.Streams)
 	}
 	root.SetArgs(args)
 	root.SetIn(f.Streams.In)

@@ -43,6 +43,9 @@ cmctl of cert-manager is another program.`,
 		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {
 			f.UseFlags(cmd.Flags())
 			f.UseArgs(args)
+			if err := cmdutil.CheckEmpty(cmd); err != nil {
+				return err
+			}
 			return f.CheckSwitches()
 		},
 	}
@@ -56,7 +59,7 @@ cmctl of cert-manager is another program.`,
 		if hint == "" {
 			hint = seeHelp(cmd)
 		}
-		return exit.Usagef(hint, "%w", err)
+		return exit.Usagef(hint, "%w", plainNumber(err))
 	})
 	addGlobalFlags(root)
 	_ = root.RegisterFlagCompletionFunc("context", contexts.CompleteNames(f))

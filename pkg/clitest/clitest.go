@@ -5,6 +5,7 @@
 package clitest
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"errors"
@@ -28,8 +29,11 @@ import (
 // Main makes the test binary the programs that scripts run.
 func Main(m testscript.TestingM) {
 	testscript.Main(m, map[string]func(){
-		"cmctl":         func() { os.Exit(cli.Main(os.Args[1:])) },
-		"cmctl-panic":   func() { os.Exit(cli.Main([]string{"panic"}, cli.WithCommand(panicCommand()))) },
+		"cmctl":       func() { os.Exit(cli.Main(os.Args[1:], tap())) },
+		"cmctl-panic": func() { os.Exit(cli.Main([]string{"panic"}, cli.WithCommand(panicCommand()))) },
+		"cmctl-leak": func() {
+			os.Exit(cli.Main(append([]string{"leak"}, os.Args[1:]...), cli.WithCommand(leakCommand()), tap()))
+		},
 		"cmctl-sandbox": func() { os.Exit(sandboxMain()) },
 		"make-token": func() {
 			if err := makeToken(os.Args[1:]); err != nil {
@@ -44,13 +48,28 @@ func panicCommand() *cobra.Command {
 	return &cobra.Command{Use: "panic", RunE: func(*cobra.Command, []string) error { panic("on purpose") }}
 }
 
+// leakCommand prints a file, for a test of the search for secrets.
+func leakCommand() *cobra.Command {
+	return &cobra.Command{Use: "leak FILE", RunE: func(cmd *cobra.Command, args []string) error {
+		data, err := os.ReadFile(args[0])
+		if err != nil {
+			return err
+		}
+		_, err = cmd.OutOrStdout().Write(data)
+		return err
+	}}
+}
+
 func sandboxMain() int {
 	contract, err := LoadContract()
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		return 125
 	}
-	return sandboxcli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, sandbox.WithMiddleware(contract.Middleware(sandbox.DefaultBasePath)))
+	check := contract.Middleware(sandbox.DefaultBasePath, "")
+	return sandboxcli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr, sandbox.WithMiddleware(func(next http.Handler) http.Handler {
+		return noteSecrets(os.Getenv(leaksDir), check(next))
+	}))
 }
 
 // Params are what the suite's scripts run with.
@@ -66,7 +85,9 @@ func (c *Contract) Params(dir, notes string) testscript.Params {
 			env.Setenv("NO_PROXY", "*")
 			env.Values[counterKey{}] = &counter{}
 			env.Values[seenKey{}] = new(int)
-			return nil
+			env.Values[answersKey{}] = &answers{byID: map[string]answer{}}
+			env.Values[testKey{}] = env.T()
+			return watchLeaks(env)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"sandbox":     c.cmdSandbox,
@@ -79,6 +100,8 @@ func (c *Contract) Params(dir, notes string) testscript.Params {
 			"set":         cmdSet,
 			"token":       cmdToken,
 			"calls":       cmdCalls,
+			"secrets":     cmdSecrets,
+			"answer":      cmdAnswer,
 		},
 		Condition: func(name string) (bool, error) {
 			switch name {
@@ -105,12 +128,18 @@ func (c *Contract) cmdSandbox(ts *testscript.TestScript, neg bool, args []string
 		base = sandbox.DefaultBasePath
 	}
 	var dir string
-	check := c.Middleware(base)
-	opts.Middleware = func(next http.Handler) http.Handler { return keepSignature(&dir, check(next)) }
+	said := ts.Value(answersKey{}).(*answers)
+	signing := cmp.Or(opts.Signing, sandbox.SigningCaller)
+	check := c.Middleware(base, signing)
+	opts.Middleware = func(next http.Handler) http.Handler {
+		return noteSecrets(ts.Getenv(leaksDir), keepSignature(&dir, check(said.before(next))))
+	}
 	s, err := sandbox.Start(context.Background(), opts)
 	ts.Check(err)
 	dir = s.Dir
 	ts.Defer(func() { ts.Check(s.Close()) })
+	watchSandbox(ts, dir)
+	ts.Defer(func() { ts.Check(c.noteCarriedOut(filepath.Join(dir, "requests.jsonl"), signing)) })
 	ts.Setenv("CMCTL_CONFIG", filepath.Join(s.Dir, "config.yaml"))
 	ts.Setenv("CMCTL_STATE_DIR", filepath.Join(s.Dir, "state"))
 	ts.Setenv("CMSANDBOX_DIR", s.Dir)

@@ -30,6 +30,7 @@ const contractDir = "CLITEST_CONTRACT_DIR"
 // exchange is one line of such a note.
 type exchange struct {
 	Operation string `json:"operation"`
+	Signing   string `json:"signing"`          // who signs at this gateway
 	Client    bool   `json:"client"`           // the request was cmctl's, not a stranger's
 	Exempt    string `json:"exempt,omitempty"` // the fault that altered the answer
 	Problem   string `json:"problem,omitempty"`
@@ -104,7 +105,7 @@ func (c *Contract) served(base string) (served, error) {
 
 // Middleware checks every request of cmctl and every answer of the sandbox
 // and notes what it found. Answers altered by a fault are exempt, by name.
-func (c *Contract) Middleware(base string) func(http.Handler) http.Handler {
+func (c *Contract) Middleware(base, signing string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			body, err := io.ReadAll(r.Body)
@@ -113,7 +114,7 @@ func (c *Contract) Middleware(base string) func(http.Handler) http.Handler {
 			}
 			r.Body = io.NopCloser(bytes.NewReader(body))
 			copied := &tee{ResponseWriter: w, status: http.StatusOK}
-			note := exchange{Operation: sandbox.OperationFromContext(r.Context()), Client: strings.HasPrefix(r.UserAgent(), "cmctl/")}
+			note := exchange{Operation: sandbox.OperationFromContext(r.Context()), Signing: signing, Client: strings.HasPrefix(r.UserAgent(), "cmctl/")}
 			defer func() {
 				if f, ok := sandbox.FaultFromContext(r.Context()); ok {
 					note.Exempt = f.String()
@@ -121,7 +122,7 @@ func (c *Contract) Middleware(base string) func(http.Handler) http.Handler {
 				if err := c.check(r, base, body, copied, note); err != nil {
 					note.Problem = err.Error()
 				}
-				if err := writeNote(note); err != nil {
+				if err := writeNote(exchangeNotes, note); err != nil {
 					panic(err)
 				}
 			}()
@@ -193,6 +194,11 @@ func (c *Contract) takeOverlay(s served, base string, r *http.Request) error {
 	return nil
 }
 
+func (c *Contract) isWrite(operationID string) bool {
+	op := c.doc.Paths.Value(c.pathOf(operationID))
+	return op == nil || op.Get == nil || op.Get.OperationID != operationID
+}
+
 func (c *Contract) pathOf(operationID string) string {
 	for path, item := range c.doc.Paths.Map() {
 		for _, op := range item.Operations() {
@@ -239,16 +245,51 @@ func (t *tee) Write(p []byte) (int, error) {
 // Unwrap lets http.ResponseController reach what is below.
 func (t *tee) Unwrap() http.ResponseWriter { return t.ResponseWriter }
 
-func writeNote(e exchange) error {
+// The files of notes in contractDir.
+const (
+	exchangeNotes = "exchanges.jsonl"
+	carriedNotes  = "carried-out.jsonl"
+)
+
+// carried is an operation that a sandbox logged as carried out.
+type carried struct {
+	Operation string `json:"operation"`
+	Signing   string `json:"signing"`
+}
+
+// noteCarriedOut notes what the requests.jsonl of a sandbox says was carried
+// out: reads, and writes that changed something, signed by whom they are to be.
+func (c *Contract) noteCarriedOut(log, signing string) error {
+	lines, err := readLines[struct {
+		OperationID string
+		Error       int
+		Signatures  int
+		Changed     []string
+	}](log)
+	if err != nil {
+		return err
+	}
+	for _, l := range lines {
+		if l.Error != 0 || c.isWrite(l.OperationID) && (len(l.Changed) == 0 || (l.Signatures == 1) != (signing == sandbox.SigningCaller)) {
+			continue
+		}
+		if err := writeNote(carriedNotes, carried{l.OperationID, signing}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func writeNote(name string, v any) error {
 	dir := os.Getenv(contractDir)
 	if dir == "" {
 		return errors.New(contractDir + " is not set: the exchange would go unchecked")
 	}
-	raw, err := json.Marshal(e)
+	raw, err := json.Marshal(v)
 	if err != nil {
 		return err
 	}
-	f, err := os.OpenFile(filepath.Join(dir, "exchanges.jsonl"), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	f, err := os.OpenFile(filepath.Join(dir, name), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return err
 	}
@@ -256,19 +297,20 @@ func writeNote(e exchange) error {
 	return errors.Join(err, f.Close())
 }
 
-func readNotes(dir string) ([]exchange, error) {
-	raw, err := os.ReadFile(filepath.Join(dir, "exchanges.jsonl"))
+// readLines reads a file of JSON values; none when it is not there.
+func readLines[T any](name string) ([]T, error) {
+	raw, err := os.ReadFile(name)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return nil, err
 	}
-	var notes []exchange
+	var values []T
 	for dec := json.NewDecoder(bytes.NewReader(raw)); ; {
-		var e exchange
-		if err := dec.Decode(&e); errors.Is(err, io.EOF) {
-			return notes, nil
+		var v T
+		if err := dec.Decode(&v); errors.Is(err, io.EOF) {
+			return values, nil
 		} else if err != nil {
 			return nil, err
 		}
-		notes = append(notes, e)
+		values = append(values, v)
 	}
 }

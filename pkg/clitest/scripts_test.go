@@ -4,13 +4,11 @@ import (
 	"flag"
 	"os"
 	"path/filepath"
-	"sort"
-	"strings"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 
-	"github.com/cmctl/cmctl/pkg/cmapi"
+	"github.com/cmctl/cmctl/pkg/sandbox"
 )
 
 func TestMain(m *testing.M) { Main(m) }
@@ -38,26 +36,33 @@ func TestScripts(t *testing.T) {
 			})
 		}
 	})
-	judge(t, notes)
+	judge(t, contract, notes)
 }
 
 // judge fails for every exchange that breaks the contract and, when the whole
-// suite ran, for an operation that cmctl has and no exchange has shown.
-func judge(t *testing.T, notes string) {
-	exchanges, err := readNotes(notes)
+// suite ran, for an operation of the API file that was not shown in either
+// mode of signing: by a validated exchange of cmctl, and as carried out by the
+// sandbox's own log.
+func judge(t *testing.T, contract *Contract, notes string) {
+	exchanges, err := readLines[exchange](filepath.Join(notes, exchangeNotes))
 	if err != nil {
 		t.Fatal(err)
 	}
-	shown := map[string]bool{}
+	done, err := readLines[carried](filepath.Join(notes, carriedNotes))
+	if err != nil {
+		t.Fatal(err)
+	}
+	shown, logged := map[carried]bool{}, map[carried]bool{}
 	problems := map[string]int{}
 	for _, e := range exchanges {
 		if e.Problem != "" {
 			problems[e.Problem]++
-			continue
+		} else if e.Client && e.Exempt == "" {
+			shown[carried{e.Operation, e.Signing}] = true
 		}
-		if e.Client && e.Exempt == "" {
-			shown[e.Operation] = true
-		}
+	}
+	for _, d := range done {
+		logged[d] = true
 	}
 	for p, n := range problems {
 		t.Errorf("%d times: %s", n, p)
@@ -65,15 +70,15 @@ func judge(t *testing.T, notes string) {
 	if f := flag.Lookup("test.run"); f != nil && f.Value.String() != "" {
 		return // a part of the suite proves nothing about the rest
 	}
-	var missing []string
-	for _, op := range cmapi.Operations() {
-		if !shown[op.ID] {
-			missing = append(missing, op.ID)
+	for _, id := range contract.OperationIDs() {
+		for _, signing := range []string{sandbox.SigningCaller, sandbox.SigningVRO} {
+			if !shown[carried{id, signing}] {
+				t.Errorf("%s, signed by %s: no validated request and answer of cmctl", id, signing)
+			}
+			if !logged[carried{id, signing}] {
+				t.Errorf("%s, signed by %s: no requests.jsonl says that it was carried out", id, signing)
+			}
 		}
-	}
-	sort.Strings(missing)
-	if len(missing) > 0 {
-		t.Errorf("no validated request and answer of: %s", strings.Join(missing, ", "))
 	}
 	t.Logf("%d exchanges held against the OpenAPI file", len(exchanges))
 }

@@ -136,7 +136,7 @@ func TestRegistrationsRefusedBeforeSending(t *testing.T) {
 		{"both forms of est", ESTRegistration, "p", in(func(in *RegistrationInput) { in.Password, in.SubjectCN = "canary", "d" }), false,
 			"createRegistrationEst: password is of HTTP authentication and subject-commonname of certificate authentication: a registration has one of them"},
 		{"no procedure", CMPRegistration, "", RegistrationInput{FQDN: "d"}, false, "createRegistrationCmp: no procedure is named"},
-		{"32: the id that the gateway takes for another path", CMPRegistration, "certificate", RegistrationInput{FQDN: "d"}, false,
+		{"note 32: the id that the gateway takes for another path", CMPRegistration, "certificate", RegistrationInput{FQDN: "d"}, false,
 			`createRegistrationCmp: a procedure with the id "certificate" cannot be reached by the path for cmp registrations: the gateway takes it for another`},
 	} {
 		t.Run(c.name, func(t *testing.T) {

@@ -27,6 +27,7 @@ const maxFile = 1 << 20
 type File struct {
 	Path     string
 	Current  string   // current-context; may name none
+	Missing  bool     // there is no such file yet
 	Warnings []string // what is risky about the file, for stderr
 
 	contexts []entry // in the order of the file
@@ -50,6 +51,7 @@ func Load(path string) (*File, error) {
 	data, mode, err := readFile(path)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
+		f.Missing = true
 		return f, f.parse(nil)
 	case err != nil:
 		return nil, err

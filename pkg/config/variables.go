@@ -93,15 +93,15 @@ func EnvBool(env Lookup, flag string) (bool, error) {
 
 // Path is where the config file is: --config, CMCTL_CONFIG,
 // $XDG_CONFIG_HOME/cmctl/config.yaml or ~/.config/cmctl/config.yaml; "" when
-// there is no home folder.
-func Path(flags, env Lookup) string {
+// there is no home folder. by is the flag or variable that named it.
+func Path(flags, env Lookup) (path, by string) {
 	if p, ok := flags("config"); ok && p != "" {
-		return p
+		return p, "--config"
 	}
-	if p, _, ok := EnvFor(env, "config"); ok {
-		return p
+	if p, name, ok := EnvFor(env, "config"); ok {
+		return p, name
 	}
-	return under(env, "XDG_CONFIG_HOME", ".config", "cmctl/config.yaml")
+	return under(env, "XDG_CONFIG_HOME", ".config", "cmctl/config.yaml"), ""
 }
 
 // StateDir is the folder for journals and state: CMCTL_STATE_DIR,

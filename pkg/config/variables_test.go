@@ -90,21 +90,22 @@ func TestEnv(t *testing.T) {
 
 func TestPaths(t *testing.T) {
 	for _, tt := range []struct {
-		name          string
-		flags, env    []string
-		config, state string
+		name       string
+		flags, env []string
+		config, by string
+		state      string
 	}{
-		{"nothing", nil, nil, "", ""},
-		{"home", nil, []string{"HOME=/h"}, "/h/.config/cmctl/config.yaml", "/h/.local/state/cmctl"},
-		{"home on Windows", nil, []string{"USERPROFILE=/u"}, "/u/.config/cmctl/config.yaml", "/u/.local/state/cmctl"},
-		{"XDG", nil, []string{"HOME=/h", "XDG_CONFIG_HOME=/c", "XDG_STATE_HOME=/s"}, "/c/cmctl/config.yaml", "/s/cmctl"},
-		{"relative XDG", nil, []string{"HOME=/h", "XDG_CONFIG_HOME=c", "XDG_STATE_HOME=s"}, "/h/.config/cmctl/config.yaml", "/h/.local/state/cmctl"},
-		{"variables", nil, []string{"HOME=/h", "XDG_CONFIG_HOME=/c", "CMCTL_CONFIG=x.yaml", "CMCTL_STATE_DIR=/st"}, "x.yaml", "/st"},
-		{"flag", []string{"config=f.yaml"}, []string{"HOME=/h", "CMCTL_CONFIG=x.yaml"}, "f.yaml", "/h/.local/state/cmctl"},
+		{"nothing", nil, nil, "", "", ""},
+		{"home", nil, []string{"HOME=/h"}, "/h/.config/cmctl/config.yaml", "", "/h/.local/state/cmctl"},
+		{"home on Windows", nil, []string{"USERPROFILE=/u"}, "/u/.config/cmctl/config.yaml", "", "/u/.local/state/cmctl"},
+		{"XDG", nil, []string{"HOME=/h", "XDG_CONFIG_HOME=/c", "XDG_STATE_HOME=/s"}, "/c/cmctl/config.yaml", "", "/s/cmctl"},
+		{"relative XDG", nil, []string{"HOME=/h", "XDG_CONFIG_HOME=c", "XDG_STATE_HOME=s"}, "/h/.config/cmctl/config.yaml", "", "/h/.local/state/cmctl"},
+		{"variables", nil, []string{"HOME=/h", "XDG_CONFIG_HOME=/c", "CMCTL_CONFIG=x.yaml", "CMCTL_STATE_DIR=/st"}, "x.yaml", "CMCTL_CONFIG", "/st"},
+		{"flag", []string{"config=f.yaml"}, []string{"HOME=/h", "CMCTL_CONFIG=x.yaml"}, "f.yaml", "--config", "/h/.local/state/cmctl"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
-			if got := Path(look(tt.flags...), look(tt.env...)); got != tt.config {
-				t.Errorf("config %q, want %q", got, tt.config)
+			if got, by := Path(look(tt.flags...), look(tt.env...)); got != tt.config || by != tt.by {
+				t.Errorf("config %q by %q, want %q by %q", got, by, tt.config, tt.by)
 			}
 			if got := StateDir(look(tt.env...)); got != tt.state {
 				t.Errorf("state %q, want %q", got, tt.state)

@@ -29,12 +29,20 @@ type Issuance struct {
 // validity began since the send is the one. The error of an answer that could
 // not be settled says that a certificate may have been issued.
 func (r *Runner) Issue(ctx context.Context, req *pki.Request, in cmapi.IssueRequest) (*Issuance, error) {
+	out, err := r.issue(ctx, req, in)
+	if err == nil && out.CertID != "" { // another of the same key may follow within the same second
+		r.memory().noteIssued(out.CertID)
+	}
+	return out, err
+}
+
+func (r *Runner) issue(ctx context.Context, req *pki.Request, in cmapi.IssueRequest) (*Issuance, error) {
 	in.PKCS10 = req.DER
 	call, err := cmapi.NewIssue(in)
 	if err != nil {
 		return nil, err
 	}
-	want := &wanted{spki: req.CSR.RawSubjectPublicKeyInfo, cn: req.CSR.Subject.CommonName}
+	want := &wanted{spki: req.CSR.RawSubjectPublicKeyInfo, cn: req.CSR.Subject.CommonName, older: r.memory().issuedSoFar()}
 	if !in.ValidFrom.IsZero() {
 		if err := r.noteOlder(ctx, want, in.ValidFrom); err != nil {
 			return nil, err

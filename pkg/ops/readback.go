@@ -93,7 +93,7 @@ const fewItems = 4
 // their revocation, together with those of other batches, and what is missing
 // there one by one.
 func (r *Runner) read(ctx context.Context, w *StateChange, batch []Item, sentAt time.Time) []state {
-	if r.gate == nil || r.clock == nil || w.reason == nil || len(batch) <= fewItems || sentAt.IsZero() {
+	if r.gate == nil || w.reason == nil || len(batch) <= fewItems || sentAt.IsZero() {
 		return r.details(ctx, batch)
 	}
 	own := &look{w: w, items: batch, sentAt: sentAt, states: make([]state, len(batch))}
@@ -158,7 +158,7 @@ func (r *Runner) readTogether(ctx context.Context, looks []*look) {
 		for k, s := range r.details(ctx, missing) {
 			l.states[at[k]] = s
 			if s.cert != nil && l.w.reached(s.cert) {
-				r.clock.saw(l.sentAt, s.cert.RevocationTime)
+				r.memory().clock.saw(l.sentAt, s.cert.RevocationTime)
 			}
 		}
 	}
@@ -174,7 +174,7 @@ func (r *Runner) readWindow(ctx context.Context, reason int, since time.Time, pl
 	const size = 500
 	var mu sync.Mutex
 	found := 0
-	filter := cmapi.CertificateFilter{SubjectType: everyType, RevocationReason: []int{reason}, RevocationTimeFrom: r.clock.from(since)}
+	filter := cmapi.CertificateFilter{SubjectType: everyType, RevocationReason: []int{reason}, RevocationTimeFrom: r.memory().clock.from(since)}
 	page := func(offset int) (hits, n int, err error) {
 		p, err := r.Client.Certificates.List(ctx, filter, size, offset)
 		if err != nil {

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"sync"
 	"time"
 
 	"github.com/cmctl/cmctl/pkg/bulk"
@@ -25,9 +27,43 @@ type Runner struct {
 	// Notice is told, in words for people, what takes time or was tried again.
 	Notice func(string)
 
-	gate  bulk.Gate
-	clock *clock
-	sleep func(context.Context, time.Duration) error // tests replace it
+	gate   bulk.Gate
+	shared *memory                                    // of a run, among its batches
+	sleep  func(context.Context, time.Duration) error // tests replace it
+}
+
+// NewRunner makes a Runner for one run.
+func NewRunner(client *cmapi.Client, signer cmapi.Signer) *Runner {
+	return &Runner{Client: client, Signer: signer, shared: &memory{}}
+}
+
+// memory is what the batches of a run know from each other.
+type memory struct {
+	mu     sync.Mutex
+	issued map[string]bool // certids that Issue brought about
+	clock  clock
+}
+
+func (r *Runner) memory() *memory {
+	if r.shared == nil {
+		r.shared = &memory{}
+	}
+	return r.shared
+}
+
+func (m *memory) noteIssued(certID string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.issued == nil {
+		m.issued = map[string]bool{}
+	}
+	m.issued[certID] = true
+}
+
+func (m *memory) issuedSoFar() map[string]bool {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return maps.Clone(m.issued)
 }
 
 // Verify is how much of a write is read back.

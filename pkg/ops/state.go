@@ -44,11 +44,7 @@ func (w *StateChange) Outlook(c *cmapi.Certificate) (Outcome, error) {
 // Changes is the write of state changes: of gives the one that a group of items
 // wants. The Key of an item is its certid.
 func (r *Runner) Changes(of func(group string) (*StateChange, error)) bulk.Write {
-	own := *r
-	if own.clock == nil {
-		own.clock = &clock{}
-	}
-	return &changes{&own, of}
+	return &changes{r, of}
 }
 
 // One is for Changes with a single change for all items.

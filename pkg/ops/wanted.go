@@ -56,7 +56,10 @@ func (w *wanted) filters() ([]cmapi.CertificateFilter, error) {
 // noteOlder notes what is there before a certificate with a wanted start of
 // validity is asked for: its start then tells nothing of when it was issued.
 func (r *Runner) noteOlder(ctx context.Context, w *wanted, start time.Time) error {
-	w.since, w.older = start.Add(-time.Second), map[string]bool{}
+	w.since = start.Add(-time.Second)
+	if w.older == nil {
+		w.older = map[string]bool{}
+	}
 	filters, err := w.filters()
 	if err != nil {
 		return err

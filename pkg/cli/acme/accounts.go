@@ -8,7 +8,6 @@ import (
 
 	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
 	"github.com/cmctl/cmctl/pkg/cmapi"
-	"github.com/cmctl/cmctl/pkg/exit"
 	"github.com/cmctl/cmctl/pkg/output"
 )
 
@@ -60,9 +59,6 @@ which * stands for anything.`,
 		Args:              cmdutil.Exactly("procid"),
 		ValidArgsFunction: cmdutil.CompleteProcedure(f),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if cmd.Flags().Changed("account") && o.account == "" {
-				return exit.Usagef("leave the flag out to list all", "--account is empty")
-			}
 			o.procedure = args[0]
 			return runAccounts(cmd.Context(), o)
 		},

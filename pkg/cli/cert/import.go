@@ -89,7 +89,7 @@ It asks before it writes. After a crash, "cmctl job resume" goes on.`,
 		},
 	}
 	fs := cmd.Flags()
-	fs.StringVar(&o.from, "from", "", "read files, reasons and times from a CSV `list`, - for standard input")
+	fs.StringVar(&o.from, "from", "", "read files, reasons and times from this CSV `file`, - for standard input")
 	cmdutil.EnumFlag(cmd, &o.reason, "reason", "take them in as revoked for this reason, a word or its number (API: reason)", cmdutil.ReasonWords(pki.RevokeReasons()), reasonText)
 	fs.StringVar(&o.revokedAt, "revoked-at", "", "the `time` of that revocation, such as 2026-01-31 or -30d (API: revocationtime)")
 	fs.StringVar(&o.procedure, "procedure", "", "token procedure, `name or id`; the gateway's default when absent (API: procname)")

@@ -45,3 +45,8 @@ func OneOf[T ~string](choices ...string) func(string) (T, error) {
 		return "", fmt.Errorf("expected one of %s", strings.Join(choices, ", "))
 	}
 }
+
+// CompleteFile leaves completion to the shell, which knows the files.
+func CompleteFile(*cobra.Command, []string, string) ([]cobra.Completion, cobra.ShellCompDirective) {
+	return nil, cobra.ShellCompDirectiveDefault
+}

@@ -141,9 +141,23 @@ func (f *Factory) Warn(format string, args ...any) {
 	_, _ = fmt.Fprintln(f.Streams.Err, "note: "+output.Escape(fmt.Sprintf(format, args...)))
 }
 
-// ConfigFile loads the file of contexts.
+// ConfigFile loads the file of contexts. One that was named has to be there: a
+// slip of the pen would look like a cmctl without contexts.
 func (f *Factory) ConfigFile() (*config.File, error) {
-	file, err := config.Load(config.Path(f.Flag, f.Env))
+	file, err := f.NewConfigFile()
+	if err != nil || !file.Missing {
+		return file, err
+	}
+	if path, by := config.Path(f.Flag, f.Env); by != "" {
+		return nil, exit.Usagef("`cmctl context set NAME --server URL` makes it", "%s: there is no file %s", by, path)
+	}
+	return file, nil
+}
+
+// NewConfigFile is ConfigFile for what may make the file.
+func (f *Factory) NewConfigFile() (*config.File, error) {
+	path, _ := config.Path(f.Flag, f.Env)
+	file, err := config.Load(path)
 	if err != nil {
 		return nil, err
 	}

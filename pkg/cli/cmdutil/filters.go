@@ -187,7 +187,7 @@ func (ff *FilterFlags) Filter(now time.Time) (cmapi.CertificateFilter, error) {
 		}
 		f.Extra.Add(name, value)
 	}
-	return f, nil
+	return f, checkFilter(&f)
 }
 
 // keyIdentifier reads a key identifier as certificate viewers print it: hex,

@@ -182,7 +182,9 @@ func (f *Factory) Runner(ctx context.Context, flags JobFlags) (*ops.Runner, erro
 	if err != nil {
 		return nil, err
 	}
-	return &ops.Runner{Client: client, Signer: signer, Verify: flags.Verify, Drill: flags.Drill, Notice: func(s string) { f.Notice("%s", s) }}, nil
+	r := ops.NewRunner(client, signer)
+	r.Verify, r.Drill, r.Notice = flags.Verify, flags.Drill, func(s string) { f.Notice("%s", s) }
+	return r, nil
 }
 
 // JobRun is one run of a job, as a verb hands it over.

@@ -37,7 +37,8 @@ func completeNames(f *cmdutil.Factory) cobra.CompletionFunc {
 func CompleteNames(f *cmdutil.Factory) cobra.CompletionFunc {
 	return func(cmd *cobra.Command, _ []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		f.UseFlags(cmd.Flags())
-		file, err := config.Load(config.Path(f.Flag, f.Env))
+		path, _ := config.Path(f.Flag, f.Env)
+		file, err := config.Load(path)
 		if err != nil {
 			return nil, cobra.ShellCompDirectiveNoFileComp
 		}

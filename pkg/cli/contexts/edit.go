@@ -13,6 +13,10 @@ func edit(f *cmdutil.Factory, change func(*config.File) error) error {
 	if err != nil {
 		return err
 	}
+	return save(file, change)
+}
+
+func save(file *config.File, change func(*config.File) error) error {
 	if err := change(file); err != nil {
 		return err
 	}

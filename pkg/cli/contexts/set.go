@@ -25,16 +25,23 @@ one.`,
 		Args:              cmdutil.Exactly("name"),
 		ValidArgsFunction: completeNames(f),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			return edit(f, func(file *config.File) error { return set(file, cmd, args[0], unset) })
+			file, err := f.NewConfigFile()
+			if err != nil {
+				return err
+			}
+			return save(file, func(file *config.File) error { return set(file, cmd, args[0], unset) })
 		},
 	}
 	for _, k := range config.Keys() {
 		if k.Flag == "" || k.Name == "batch" || k.Name == "parallel" {
 			cmd.Flags().String(k.Name, "", k.Meaning)
+			if k.Path {
+				_ = cmd.RegisterFlagCompletionFunc(k.Name, cmdutil.CompleteFile)
+			}
 		}
 	}
 	cmd.Flags().StringSliceVar(&unset, "unset", nil, "take this `setting` away; repeatable")
-	return cmd
+	return cmdutil.EmptyMeans(cmd)
 }
 
 func set(file *config.File, cmd *cobra.Command, name string, unset []string) error {

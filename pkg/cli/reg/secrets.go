@@ -90,11 +90,8 @@ func (s *secret) check(given func(flag string) bool) error {
 			ways = append(ways, "--"+flag)
 		}
 	}
-	switch {
-	case len(ways) > 1:
+	if len(ways) > 1 {
 		return exit.Usagef("give one of them", "%s exclude each other", strings.Join(ways, " and "))
-	case given(s.fileFlag) && s.file == "", given(s.makeFlag) && s.keepIn == "":
-		return exit.Usagef("leave the flag out, or name a file", "%s is empty", ways[0])
 	}
 	return nil
 }

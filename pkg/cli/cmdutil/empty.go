@@ -1,0 +1,30 @@
+package cmdutil
+
+import (
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+
+	"github.com/cmctl/cmctl/pkg/exit"
+)
+
+const emptyKey = "cmctl_empty"
+
+// EmptyMeans notes that a command's flags may be empty, and mean something
+// then.
+func EmptyMeans(cmd *cobra.Command) *cobra.Command {
+	return annotate(cmd, emptyKey, []string{"yes"})
+}
+
+// CheckEmpty refuses a flag without a value: a script's variable was not set,
+// and what it would have said is not to be guessed.
+func CheckEmpty(cmd *cobra.Command) (err error) {
+	if cmd.Annotations[emptyKey] != "" {
+		return nil
+	}
+	cmd.Flags().Visit(func(f *pflag.Flag) {
+		if v := f.Value.String(); err == nil && (v == "" || v == "[]") {
+			err = exit.Usagef("leave the flag out, or give it a value: a variable of a script may have none", "--%s is empty", f.Name)
+		}
+	})
+	return err
+}
