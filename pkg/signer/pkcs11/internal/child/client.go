@@ -2,6 +2,7 @@ package child
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,7 +10,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -337,48 +337,55 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// words keeps the end of what a module prints.
+// words are what a module prints, line by line, and what Go's runtime says at
+// the end of the process.
 type words struct {
 	line func(string)
 
-	mu   sync.Mutex
-	tail []byte
-	part []byte // of a line
+	mu    sync.Mutex
+	part  []byte // of a line
+	crash string // the signal that ended the process
 }
 
-const keptWords = 16 << 10
+const longestLine = 16 << 10
 
 // Write takes what is printed.
 func (w *words) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.tail = append(w.tail, p...)
-	if over := len(w.tail) - keptWords; over > 0 {
-		w.tail = append(w.tail[:0], w.tail[over:]...)
-	}
-	if w.line == nil {
-		return len(p), nil
-	}
 	w.part = append(w.part, p...)
 	for {
-		line, rest, ok := strings.Cut(string(w.part), "\n")
-		if !ok {
-			break
+		i := bytes.IndexByte(w.part, '\n')
+		if i < 0 && len(w.part) > longestLine {
+			i = len(w.part) - 1
 		}
-		w.line(strings.TrimSuffix(line, "\r"))
-		w.part = []byte(rest)
+		if i < 0 {
+			return len(p), nil
+		}
+		line := strings.TrimRight(string(w.part[:i+1]), "\r\n")
+		w.part = w.part[:copy(w.part, w.part[i+1:])]
+		if w.crash == "" {
+			w.crash = signalIn(line)
+		}
+		if w.line != nil {
+			w.line(line)
+		}
 	}
-	return len(p), nil
 }
 
-var crash = regexp.MustCompile(`\[signal (SIG[A-Z]+)|^(SIG[A-Z]+): |\n(SIG[A-Z]+): `)
+// signalIn is the signal that Go's runtime names when it ends the process:
+// "SIGSEGV: segmentation violation" in C code, "[signal SIGSEGV: ..." in Go's.
+func signalIn(line string) string {
+	name, _, found := strings.Cut(strings.TrimPrefix(line, "[signal "), ":")
+	if !found || !strings.HasPrefix(name, "SIG") || strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+		return ""
+	}
+	return name
+}
 
-// signal is the one that Go's runtime printed when it ended the process.
+// signal is the one that ended the process, as far as it was said.
 func (w *words) signal() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if m := crash.FindSubmatch(w.tail); m != nil {
-		return string(m[1]) + string(m[2]) + string(m[3])
-	}
-	return ""
+	return w.crash
 }
