@@ -2,7 +2,7 @@ package cert
 
 import (
 	"context"
-	"regexp"
+	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -58,11 +58,10 @@ is looked for; nothing is asked for twice.
 	return cmdutil.Columns(cmdutil.Operations(cmd, "issueCertificatePkcs10"), storedNoun.Columns())
 }
 
-var handlerName = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]*$`)
-
 // checkHandler refuses what would make another path of it.
 func checkHandler(name string) error {
-	if name != "" && !handlerName.MatchString(name) {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-."
+	if strings.HasPrefix(name, ".") || strings.Trim(name, letters) != "" {
 		return exit.Usagef("it is one segment of the gateway's path", "--handler %q: expected letters, digits, dots, hyphens", name)
 	}
 	return nil
