@@ -1,6 +1,7 @@
 package cli
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -17,8 +18,9 @@ import (
 	"github.com/cmctl/cmctl/pkg/output"
 )
 
-// NewRoot makes the command tree. It opens nothing.
-func NewRoot(f *cmdutil.Factory) *cobra.Command {
+// NewRoot makes the command tree, or as much of it as a command line wants. It
+// opens nothing.
+func NewRoot(f *cmdutil.Factory, args ...string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "cmctl",
 		Short: "Work as a PKI officer against the CM REST API",
@@ -38,6 +40,9 @@ cmctl of cert-manager is another program.`,
 		SilenceUsage:  true,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error {
 			f.UseFlags(cmd.Flags())
+			if name := cmd.Name(); name != "version" && !slices.Contains(completing, name) {
+				f.CatchSignals()
+			}
 			return f.CheckSwitches()
 		},
 	}
@@ -55,14 +60,41 @@ cmctl of cert-manager is another program.`,
 	})
 	addGlobalFlags(root)
 	_ = root.RegisterFlagCompletionFunc("context", contexts.CompleteNames(f))
-	root.AddCommand(cert.NewCmd(f), proc.NewCmd(f), reg.NewCmd(f), acme.NewCmd(f), key.NewCmd(f), contexts.NewCmd(f))
-	root.AddCommand(top.NewCmds(f)...)
+	addCommands(root, f, args)
 	root.SetHelpCommandGroupID(cmdutil.GroupLocal)
 	root.SetUsageFunc(printUsage)
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	refuseUnknownVerbs(root)
 	refuseUnknownTopics(root)
 	return root
+}
+
+// completing are what a shell runs for completions.
+var completing = []string{cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd}
+
+// addCommands adds the command that the line starts with, and all of them when
+// it starts with none: to make them all takes a fifth of a short run.
+func addCommands(root *cobra.Command, f *cmdutil.Factory, args []string) {
+	all := []struct {
+		name string
+		make func(*cmdutil.Factory) *cobra.Command
+	}{
+		{"cert", cert.NewCmd}, {"proc", proc.NewCmd}, {"reg", reg.NewCmd}, {"acme", acme.NewCmd}, {"key", key.NewCmd}, {"context", contexts.NewCmd},
+		{"inspect", top.NewInspectCmd}, {"version", top.NewVersionCmd}, {"completion", top.NewCompletionCmd},
+		{"exit-codes", top.NewExitCodesTopic}, {"environment", top.NewEnvironmentTopic},
+	}
+	for len(args) > 0 && (args[0] == "help" || slices.Contains(completing, args[0])) {
+		args = args[1:]
+	}
+	for _, c := range all {
+		if len(args) > 0 && args[0] == c.name {
+			root.AddCommand(c.make(f))
+			return
+		}
+	}
+	for _, c := range all {
+		root.AddCommand(c.make(f))
+	}
 }
 
 // refuseUnknownVerbs makes a noun with a word that is none of its verbs an
