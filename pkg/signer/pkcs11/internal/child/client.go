@@ -59,14 +59,15 @@ type Client struct {
 	limits Limits
 	said   *words
 
-	lanes chan *lane
+	free  chan struct{} // one for each lane that is
 	all   []*lane
 	life  io.Closer
 	ended chan struct{} // the process is gone
 	start time.Time
 
-	mu  sync.Mutex
-	why error // the first reason to end; nil while all is well
+	mu   sync.Mutex
+	idle []*lane // the one used last at the end: its two threads are the warmest
+	why  error   // the first reason to end; nil while all is well
 }
 
 type lane struct {
@@ -94,7 +95,7 @@ func start(limits Limits, said func(string)) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{limits: limits, said: &words{line: said}, lanes: make(chan *lane, maxLanes), ended: make(chan struct{}), start: time.Now()}
+	c := &Client{limits: limits, said: &words{line: said}, free: make(chan struct{}, maxLanes), ended: make(chan struct{}), start: time.Now()}
 	c.cmd = &exec.Cmd{Path: self, Args: os.Args[:1:1], WaitDelay: time.Second}
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, secrets[0]) && !strings.HasPrefix(v, secrets[1]) {
@@ -201,15 +202,15 @@ const watchEvery = 100 * time.Millisecond
 
 // exchange sends a request and waits for its answer, at most limit.
 func (c *Client) exchange(ctx context.Context, name string, limit time.Duration, op byte, payload []byte) ([]byte, error) {
-	var l *lane
 	select {
-	case l = <-c.lanes:
+	case <-c.free:
 	case <-c.ended:
 		return nil, c.reason()
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	if err := c.reason(); err != nil {
+	l, err := c.take()
+	if err != nil {
 		return nil, err
 	}
 	l.name.Store(&name)
@@ -222,7 +223,7 @@ func (c *Client) exchange(ctx context.Context, name string, limit time.Duration,
 	}
 
 	l.out = appendFrame(l.out[:0], op, payload)
-	_, err := l.w.Write(l.out)
+	_, err = l.w.Write(l.out)
 	clear(l.out) // there may be a PIN in it
 	var kind byte
 	var answer []byte
@@ -240,12 +241,35 @@ func (c *Client) exchange(ctx context.Context, name string, limit time.Duration,
 		}
 		return nil, c.reason()
 	}
-	c.lanes <- l
+	c.put(l)
 	if kind != answerOK {
 		return nil, decodeError(answer)
 	}
 	return answer, nil
 }
+
+// take gives a lane to who has the permit for one.
+func (c *Client) take() (*lane, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.why != nil {
+		return nil, c.why
+	}
+	l := c.idle[len(c.idle)-1]
+	c.idle = c.idle[:len(c.idle)-1]
+	return l, nil
+}
+
+// put gives a lane back, or a new one.
+func (c *Client) put(l *lane) {
+	c.mu.Lock()
+	c.idle = append(c.idle, l)
+	c.mu.Unlock()
+	c.free <- struct{}{}
+}
+
+// alone tells whether no other call is under way.
+func (c *Client) alone() bool { return len(c.free) == maxLanes-1 }
 
 // request is an exchange in JSON.
 func (c *Client) request(ctx context.Context, name string, op byte, in, out any) error {
