@@ -2,11 +2,10 @@ package cli
 
 import (
 	"context"
-	"errors"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 
 	"github.com/cmctl/cmctl/pkg/cli/acme"
 	"github.com/cmctl/cmctl/pkg/cli/cert"
@@ -21,8 +20,9 @@ import (
 	"github.com/cmctl/cmctl/pkg/output"
 )
 
-// NewRoot makes the command tree. It opens nothing.
-func NewRoot(f *cmdutil.Factory) *cobra.Command {
+// NewRoot makes the command tree, or as much of it as a command line wants. It
+// opens nothing.
+func NewRoot(f *cmdutil.Factory, args ...string) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "cmctl",
 		Short: "Work as a PKI officer against the CM REST API",
@@ -43,6 +43,9 @@ cmctl of cert-manager is another program.`,
 		PersistentPreRunE: func(cmd *cobra.Command, args []string) error {
 			f.UseFlags(cmd.Flags())
 			f.UseArgs(args)
+			if name := cmd.Name(); name != "version" && !slices.Contains(completing, name) {
+				f.CatchSignals()
+			}
 			if err := cmdutil.CheckEmpty(cmd); err != nil {
 				return err
 			}
@@ -63,52 +66,44 @@ cmctl of cert-manager is another program.`,
 	})
 	addGlobalFlags(root)
 	_ = root.RegisterFlagCompletionFunc("context", contexts.CompleteNames(f))
-	root.AddCommand(cert.NewCmd(f), proc.NewCmd(f), reg.NewCmd(f), acme.NewCmd(f), job.NewCmd(f), key.NewCmd(f), contexts.NewCmd(f))
-	root.AddCommand(top.NewCmds(f)...)
+	addCommands(root, f, args)
 	root.SetHelpCommandGroupID(cmdutil.GroupLocal)
 	root.SetUsageFunc(printUsage)
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	refuseUnknownVerbs(root)
 	refuseUnknownTopics(root)
 	f.Rerun = func(ctx context.Context, verb string, flags map[string][]string, args []string) error {
-		return rerun(ctx, f, root, verb, flags, args)
+		return rerun(ctx, f, verb, flags, args)
 	}
 	return root
 }
 
-// rerun runs a verb once more, with flags as they were kept and with those that
-// all commands share as they are now.
-func rerun(ctx context.Context, f *cmdutil.Factory, root *cobra.Command, verb string, flags map[string][]string, args []string) error {
-	cmd, rest, err := root.Find(strings.Fields(verb))
-	if err != nil || len(rest) > 0 || cmd.RunE == nil {
-		return exit.Usagef("a newer cmctl may know it", "there is no `cmctl %s`", verb)
+// completing are what a shell runs for completions.
+var completing = []string{cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd}
+
+// addCommands adds the command that the line starts with, and all of them when
+// it starts with none: to make them all takes a fifth of a short run.
+func addCommands(root *cobra.Command, f *cmdutil.Factory, args []string) {
+	all := []struct {
+		name string
+		make func(*cmdutil.Factory) *cobra.Command
+	}{
+		{"cert", cert.NewCmd}, {"proc", proc.NewCmd}, {"reg", reg.NewCmd}, {"acme", acme.NewCmd}, {"job", job.NewCmd}, {"key", key.NewCmd}, {"context", contexts.NewCmd},
+		{"inspect", top.NewInspectCmd}, {"version", top.NewVersionCmd}, {"completion", top.NewCompletionCmd},
+		{"exit-codes", top.NewExitCodesTopic}, {"environment", top.NewEnvironmentTopic},
 	}
-	set := cmd.Flags()
-	set.AddFlagSet(root.PersistentFlags())
-	f.EachFlag(func(fl *pflag.Flag) { // said for this run
-		if known := set.Lookup(fl.Name); known != nil && known != fl {
-			err = errors.Join(err, set.Set(fl.Name, fl.Value.String()))
-		}
-	})
-	for name, values := range flags {
-		fl := set.Lookup(name)
-		if fl == nil {
-			return exit.Usagef("a newer cmctl may know it", "`cmctl %s` has no flag --%s", verb, name)
-		}
-		if list, ok := fl.Value.(pflag.SliceValue); ok {
-			err = errors.Join(err, list.Replace(values))
-			fl.Changed = true
-			continue
-		}
-		err = errors.Join(err, set.Set(name, values[0]))
+	for len(args) > 0 && (args[0] == "help" || slices.Contains(completing, args[0])) {
+		args = args[1:]
 	}
-	if err != nil {
-		return exit.Usagef("", "the flags that the job was begun with: %w", err)
+	for _, c := range all {
+		if len(args) > 0 && args[0] == c.name {
+			root.AddCommand(c.make(f))
+			return
+		}
 	}
-	cmd.SetContext(ctx)
-	f.UseFlags(set)
-	f.UseArgs(args)
-	return cmd.RunE(cmd, args)
+	for _, c := range all {
+		root.AddCommand(c.make(f))
+	}
 }
 
 // refuseUnknownVerbs makes a noun with a word that is none of its verbs an

@@ -53,7 +53,7 @@ func (id *Identity) CheckTime(now time.Time) error {
 func (id *Identity) TLSCertificate() tls.Certificate {
 	c := tls.Certificate{Certificate: [][]byte{id.Leaf.Raw}, PrivateKey: id.Key, Leaf: id.Leaf}
 	if id.token != nil {
-		c.SupportedSignatureAlgorithms = id.token.TLSSchemes()
+		c.PrivateKey, c.SupportedSignatureAlgorithms = id.token.Handshake(), id.token.TLSSchemes()
 	}
 	for _, ca := range id.Chain {
 		c.Certificate = append(c.Certificate, ca.Raw)

@@ -135,6 +135,11 @@ static int locked(void) {
 
 static CK_RV initialize(void *args) {
 	misbehave("init", 1);
+	struct { void *functions[4]; CK_ULONG flags; void *reserved; } own, *given = args;
+	if (fault("reserved") != NULL) {
+		if (given == NULL || given->reserved == NULL) return CKR_ARGUMENTS_BAD;
+		own = *given, own.reserved = NULL, args = &own;
+	}
 	return CALL(Initialize, args);
 }
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # Installs what tests, referees and benchmarks need besides Go, or says what is missing.
 #
-#   components.sh install test|referees|bench    install what is not there (Debian packages, as root or by sudo)
-#   components.sh missing test|referees|bench    name what is still not there, after the run
+#   components.sh install test|referees|cross|bench    install what is not there (Debian packages, as root or by sudo)
+#   components.sh missing test|referees|cross|bench    name what is still not there, after the run
 #
 # This is the one list. With CI=true a missing component is an error; elsewhere it is named, and the tests that need
 # it skip themselves.
@@ -25,6 +25,9 @@ referees  /usr/share/java/bcprov.jar       libbcprov-java
 referees  /usr/share/java/bcpkix.jar       libbcpkix-java
 referees  certutil                         libnss3-tools
 referees  /usr/sbin/pkcsslotd              opencryptoki
+cross     aarch64-linux-gnu-gcc            gcc-aarch64-linux-gnu
+cross     /usr/aarch64-linux-gnu/include/dlfcn.h libc6-dev-arm64-cross
+cross     x86_64-w64-mingw32-gcc           gcc-mingw-w64-x86-64
 bench     hyperfine                        hyperfine
 bench     /usr/bin/time                    time
 bench     curl                             curl
@@ -57,7 +60,7 @@ install() {
 
 verb=${1:-} group=${2:-}
 case "$verb:$group" in
-  install:test | install:referees | install:bench | missing:test | missing:referees | missing:bench) ;;
+  install:test | install:referees | install:cross | install:bench | missing:test | missing:referees | missing:cross | missing:bench) ;;
   *) sed -n '2,8s/^# \{0,1\}//p' "$0" >&2; exit 2 ;;
 esac
 

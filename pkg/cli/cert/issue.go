@@ -2,7 +2,7 @@ package cert
 
 import (
 	"context"
-	"regexp"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -70,11 +70,10 @@ func issuedX509(got *ops.Issuance) *issued {
 	}}
 }
 
-var handlerName = regexp.MustCompile(`^[A-Za-z0-9_-][A-Za-z0-9._-]*$`)
-
 // checkHandler refuses what would make another path of it.
 func checkHandler(name string) error {
-	if name != "" && !handlerName.MatchString(name) {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_-."
+	if strings.HasPrefix(name, ".") || strings.Trim(name, letters) != "" {
 		return exit.Usagef("it is one segment of the gateway's path", "--handler %q: expected letters, digits, dots, hyphens", name)
 	}
 	return nil

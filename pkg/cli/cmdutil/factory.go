@@ -34,6 +34,8 @@ type Factory struct {
 	Env     config.Lookup
 	Version string
 	Now     func() time.Time
+	// CatchSignals makes signals end the run's context; before, they end the process.
+	CatchSignals func()
 
 	flags    *pflag.FlagSet // of the command that runs
 	settings *config.Settings

@@ -62,7 +62,10 @@ func runList(ctx context.Context, o *listOptions) error {
 	}
 	notes(o.f, list, skipped)
 	w := output.NewWriter(keyNoun, opt)
-	return w.End(w.Write(list...))
+	if err := w.Write(list...); err != nil {
+		return err
+	}
+	return w.End(failure(list))
 }
 
 // look reads the tokens.

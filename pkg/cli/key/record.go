@@ -1,12 +1,15 @@
 package key
 
 import (
+	"cmp"
 	"encoding/hex"
+	"errors"
 	"slices"
 	"strconv"
 	"strings"
 
 	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
+	"github.com/cmctl/cmctl/pkg/exit"
 	"github.com/cmctl/cmctl/pkg/output"
 	"github.com/cmctl/cmctl/pkg/pki"
 	"github.com/cmctl/cmctl/pkg/signer/pkcs11"
@@ -27,6 +30,8 @@ type record struct {
 	Token       *token       `json:"token"`
 	Module      module       `json:"module"`
 	Error       string       `json:"error,omitempty"`
+
+	err error // the same, with its hint
 }
 
 // The states of a record.
@@ -71,7 +76,7 @@ func records(views []pkcs11.ModuleView, use func(pkcs11.KeyView) []string) (list
 	for _, m := range views {
 		base := record{Module: module{m.Path, m.Description}, Use: []string{}, Schemes: []string{}}
 		if m.Err != nil {
-			base.State, base.Error = stateError, m.Err.Error()
+			base.State, base.Error, base.err = stateError, m.Err.Error(), m.Err
 			list = append(list, base)
 			continue
 		}
@@ -93,7 +98,7 @@ func tokenRecords(r record, t pkcs11.TokenView, use func(pkcs11.KeyView) []strin
 	}
 	switch {
 	case t.Err != nil:
-		r.State, r.Error = stateError, t.Err.Error()
+		r.State, r.Error, r.err = stateError, t.Err.Error(), t.Err
 		return []record{r}
 	case len(t.Keys) == 0:
 		r.State, r.URI = stateNoKey, t.URI
@@ -193,14 +198,31 @@ var keyNoun = output.Noun[record]{
 	},
 }
 
+// failure is the error of a list in which nothing else is: the first one.
+func failure(list []record) error {
+	for _, r := range list {
+		if r.err == nil {
+			return nil
+		}
+	}
+	if len(list) == 0 {
+		return nil
+	}
+	if errors.As(list[0].err, new(exit.Coder)) {
+		return list[0].err
+	}
+	return exit.New(exit.Key, "", "%s cannot be read: %w", cmp.Or(list[0].token().Reader, list[0].Module.Path), list[0].err)
+}
+
 // notes are what people should know beside the table.
 func notes(f *cmdutil.Factory, list []record, skipped []string) {
 	for _, s := range skipped {
 		f.Notice("%s", s)
 	}
 	hidden := false
-	for _, r := range list {
-		if r.Error != "" {
+	failed := failure(list) // told as such
+	for i, r := range list {
+		if r.Error != "" && (i > 0 || failed == nil) {
 			f.Notice("%s", r.Error)
 		}
 		t := r.token()

@@ -3,7 +3,6 @@ package key
 import (
 	"context"
 	"slices"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -106,14 +105,10 @@ func notShown(list []record) error {
 	if len(shown(list)) > 0 {
 		return nil
 	}
-	var why []string
 	for _, r := range list {
-		if r.Error != "" {
-			why = append(why, r.Error)
+		if r.err != nil {
+			return failure([]record{r})
 		}
-	}
-	if len(why) > 0 {
-		return exit.New(exit.Key, "", "%s", strings.Join(why, "\n"))
 	}
 	return exit.New(exit.Key, "is the card in the reader? A token may show more with --login", "no key fits this URI")
 }

@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"net/mail"
 	"net/netip"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode"
@@ -46,16 +45,19 @@ func checkValidity(s string) (string, error) {
 	return strconv.FormatUint(days, 10), nil
 }
 
-// label is one part of a host name, or of a pattern for some: an asterisk
+// isLabel tells one part of a host name, or of a pattern for some: an asterisk
 // stands anywhere, an underscore where devices are named with one.
-var label = regexp.MustCompile(`^[A-Za-z0-9_*]([A-Za-z0-9_*-]{0,61}[A-Za-z0-9_*])?$`)
+func isLabel(s string) bool {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_*-"
+	return len(s) > 0 && len(s) <= 63 && s[0] != '-' && s[len(s)-1] != '-' && strings.Trim(s, letters) == ""
+}
 
 func checkHost(s string) (string, error) {
 	if len(s) > maxName {
 		return "", fmt.Errorf("longer than %d characters", maxName)
 	}
 	for _, l := range strings.Split(strings.TrimSuffix(s, "."), ".") {
-		if !label.MatchString(l) {
+		if !isLabel(l) {
 			return "", errors.New("expected a host name such as router1.example.com, or a pattern such as *.example.com")
 		}
 	}

@@ -10,7 +10,8 @@ import (
 	"github.com/cmctl/cmctl/pkg/output"
 )
 
-func newCompletionCmd(f *cmdutil.Factory) *cobra.Command {
+// NewCompletionCmd makes `cmctl completion`.
+func NewCompletionCmd(f *cmdutil.Factory) *cobra.Command {
 	var names []string
 	for _, s := range cmdutil.Shells() {
 		names = append(names, s.Name)

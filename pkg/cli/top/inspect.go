@@ -1,3 +1,5 @@
+// Package top holds the commands that stand directly under cmctl: inspect,
+// version and completion, and the help topics.
 package top
 
 import (
@@ -21,7 +23,8 @@ type inspectOptions struct {
 	passwordFile string
 }
 
-func newInspectCmd(f *cmdutil.Factory) *cobra.Command {
+// NewInspectCmd makes `cmctl inspect`.
+func NewInspectCmd(f *cmdutil.Factory) *cobra.Command {
 	o := &inspectOptions{f: f}
 	cmd := &cobra.Command{
 		Use:   "inspect <file>...",

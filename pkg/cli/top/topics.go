@@ -11,8 +11,8 @@ import (
 	"github.com/cmctl/cmctl/pkg/exit"
 )
 
-// newExitCodesTopic is `cmctl help exit-codes`, printed from the one table.
-func newExitCodesTopic() *cobra.Command {
+// NewExitCodesTopic is `cmctl help exit-codes`, printed from the one table.
+func NewExitCodesTopic(*cmdutil.Factory) *cobra.Command {
 	var b strings.Builder
 	b.WriteString("How cmctl ends:\n\n")
 	for _, r := range exit.Table() {
@@ -22,8 +22,8 @@ func newExitCodesTopic() *cobra.Command {
 	return &cobra.Command{Use: "exit-codes", Short: "How cmctl ends: the exit codes", Long: b.String()}
 }
 
-// newEnvironmentTopic is `cmctl help environment`, printed from the registry.
-func newEnvironmentTopic(f *cmdutil.Factory) *cobra.Command {
+// NewEnvironmentTopic is `cmctl help environment`, printed from the registry.
+func NewEnvironmentTopic(f *cmdutil.Factory) *cobra.Command {
 	var b strings.Builder
 	b.WriteString("Environment variables that cmctl reads. A flag wins over its variable, a variable\nover the context. An explicit --context ignores the variables of a connection.\n\n")
 	for _, v := range config.Variables() {

@@ -33,7 +33,8 @@ var versionNoun = output.Noun[versionInfo]{
 	},
 }
 
-func newVersionCmd(f *cmdutil.Factory) *cobra.Command {
+// NewVersionCmd makes `cmctl version`.
+func NewVersionCmd(f *cmdutil.Factory) *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "version",
 		Short: "Show the version and what this build can do",

@@ -13,7 +13,7 @@ import (
 )
 
 var testCA = sync.OnceValues(func() (*x509.Certificate, crypto.Signer) {
-	key, err := ecdsa.GenerateKey(curves[0].curve, rand.Reader)
+	key, err := ecdsa.GenerateKey(curves()[0].curve, rand.Reader)
 	if err != nil {
 		panic(err)
 	}

@@ -141,21 +141,27 @@ const mostListed = 20
 func ambiguous(u *uri.URI, choices []choice) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s fits %d keys, and cmctl does not guess", describe(u), len(choices))
-	var among []*pair
-	for _, c := range choices {
-		among = append(among, c.pair)
-	}
 	for i, c := range choices {
 		if i == mostListed {
 			fmt.Fprintf(&b, "\n  and %d more", len(choices)-i)
 			break
+		}
+		var among []*pair // of the same token
+		for _, other := range choices {
+			if !spread([]choice{c, other}) {
+				among = append(among, other.pair)
+			}
 		}
 		fmt.Fprintf(&b, "\n  %s  %s", c.uri(among), keyType(c.pair.pub, c.pair.private))
 		if leaf := newest(c.pair.certificates()); leaf != nil {
 			fmt.Fprintf(&b, "  %s, valid to %s", pki.DN(leaf.RawSubject), pki.FormatTime(leaf.NotAfter))
 		}
 	}
-	return exit.New(exit.Key, "name one of them: add its id or object to the URI", "%s", b.String())
+	what := "id or object"
+	if spread(choices) {
+		what = "token or serial"
+	}
+	return exit.New(exit.Key, "name one of them: add its "+what+" to the URI", "%s", b.String())
 }
 
 // tooMany lists tokens that a URI fits, when keys cannot be told apart without
@@ -186,6 +192,9 @@ func notTheirs(w wanted, others []choice) error {
 func none(w wanted, p place, pairs []*pair, loggedIn bool) error {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s has no key that fits %s", p.name(), describe(w.key))
+	if w.certs != nil {
+		b.WriteString(" and belongs to the certificate")
+	}
 	n := 0
 	for _, x := range pairs {
 		if loggedIn && x.private == nil {
@@ -206,7 +215,6 @@ func none(w wanted, p place, pairs []*pair, loggedIn bool) error {
 		hint = "is this the right token? `cmctl key list` shows what is there"
 	}
 	if w.certs != nil {
-		b.WriteString(" and belongs to the certificate")
 		hint = "name the certificate and the key that belong together"
 	}
 	return exit.New(exit.Key, hint, "%s", b.String())

@@ -96,7 +96,7 @@ func TestOpen(t *testing.T) {
 			"pkcs11:", []*x509.Certificate{parsed(t, certificate(t, "File", rsaKey2.Public()))}, "File", 0, ""},
 		{"a file's certificate, EC without point", objects{private(1, "\x01", "k", ec)}, "pkcs11:id=%01", []*x509.Certificate{parsed(t, certificate(t, "File", ec.Public()))}, "File", 1, ""},
 		{"a file's certificate of another key", objects{private(1, "\x01", "k", rsaKey), cert(t, 2, "\x01", "c", "One", rsaKey)}, "pkcs11:id=%01", []*x509.Certificate{parsed(t, certificate(t, "File", ec2.Public()))}, "", 1,
-			name + " has no key that fits pkcs11:id=%01"},
+			name + " has no key that fits pkcs11:id=%01 and belongs to the certificate"},
 		{"a certificate without key", objects{cert(t, 2, "\x01", "c", "One", rsaKey)}, "pkcs11:id=%01", nil, "", 0, name + " has no key that fits pkcs11:id=%01: it has none"},
 		{"no such id", objects{private(1, "\x01", "k", rsaKey), cert(t, 2, "\x01", "c", "One", rsaKey)}, "pkcs11:id=%09", nil, "", 1, name + " has no key that fits pkcs11:id=%09"},
 		{"a type that is no key", objects{private(1, "\x01", "k", rsaKey), cert(t, 2, "\x01", "c", "One", rsaKey)}, "pkcs11:id=%01;type=data", nil, "", 1, name + " has no key that fits pkcs11:id=%01;type=data"},

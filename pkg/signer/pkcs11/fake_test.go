@@ -397,7 +397,7 @@ func fillKey(o *p11.Object, pub crypto.PublicKey) {
 		o.Modulus, o.Exponent = k.N.Bytes(), big.NewInt(int64(k.E)).Bytes()
 	case *ecdsa.PublicKey:
 		typ = p11.KeyEC
-		for _, c := range curves {
+		for _, c := range curves() {
 			if c.curve == k.Curve {
 				o.ECParams, _ = asn1.Marshal(c.oid)
 			}

@@ -291,15 +291,37 @@ func (k *Key) Unlock(ctx context.Context) error {
 
 // Sign signs a digest.
 func (k *Key) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
-	h := opts.HashFunc()
-	if h == 0 || !h.Available() || len(digest) != h.Size() {
-		return nil, badHash(h)
-	}
-	return k.sign(input{hash: h, digest: digest}, opts)
+	return k.signDigest(digest, opts, false)
 }
 
 // SignMessage signs a message, hashing it here or in the token.
 func (k *Key) SignMessage(_ io.Reader, message []byte, opts crypto.SignerOpts) ([]byte, error) {
+	return k.signMessage(message, opts, false)
+}
+
+// Handshake is the key for TLS. Its PIN entries, where each signature wants
+// one, are not those planned for a run's own signatures.
+func (k *Key) Handshake() crypto.MessageSigner { return handshake{k} }
+
+type handshake struct{ *Key }
+
+func (h handshake) Sign(_ io.Reader, digest []byte, opts crypto.SignerOpts) ([]byte, error) {
+	return h.signDigest(digest, opts, true)
+}
+
+func (h handshake) SignMessage(_ io.Reader, message []byte, opts crypto.SignerOpts) ([]byte, error) {
+	return h.signMessage(message, opts, true)
+}
+
+func (k *Key) signDigest(digest []byte, opts crypto.SignerOpts, handshake bool) ([]byte, error) {
+	h := opts.HashFunc()
+	if h == 0 || !h.Available() || len(digest) != h.Size() {
+		return nil, badHash(h)
+	}
+	return k.sign(input{hash: h, digest: digest, handshake: handshake}, opts)
+}
+
+func (k *Key) signMessage(message []byte, opts crypto.SignerOpts, handshake bool) ([]byte, error) {
 	h := opts.HashFunc()
 	if h == 0 || !h.Available() {
 		return nil, badHash(h)
@@ -309,7 +331,7 @@ func (k *Key) SignMessage(_ io.Reader, message []byte, opts crypto.SignerOpts) (
 	if message == nil {
 		message = []byte{}
 	}
-	return k.sign(input{hash: h, digest: d.Sum(nil), message: message}, opts)
+	return k.sign(input{hash: h, digest: d.Sum(nil), message: message, handshake: handshake}, opts)
 }
 
 func (k *Key) sign(in input, opts crypto.SignerOpts) ([]byte, error) {
@@ -466,7 +488,7 @@ func (k *Key) with(m method, in input) ([]byte, error) {
 		if err != nil {
 			return nil, err
 		}
-		sig, err := k.once(u, p11.SignRequest{Key: u.handle, Mechanism: m.mechanism, PSS: parameters, Data: data})
+		sig, err := k.once(u, p11.SignRequest{Key: u.handle, Mechanism: m.mechanism, PSS: parameters, Data: data}, in.handshake)
 		if err == nil {
 			return k.finish(m, in, parameters, sig)
 		}
@@ -478,7 +500,7 @@ func (k *Key) with(m method, in input) ([]byte, error) {
 }
 
 // once makes one signature in one session.
-func (k *Key) once(u use, r p11.SignRequest) ([]byte, error) {
+func (k *Key) once(u use, r p11.SignRequest, handshake bool) ([]byte, error) {
 	t := k.tok
 	ctx := context.WithoutCancel(k.run) // a signature under way is finished; the deadline is the module's
 	if alone := u.always || !t.fast.Load(); alone {
@@ -490,7 +512,7 @@ func (k *Key) once(u use, r p11.SignRequest) ([]byte, error) {
 	}
 	if u.always {
 		t.mu.Lock()
-		pin, err := t.contextPIN(k.run)
+		pin, err := t.contextPIN(k.run, handshake)
 		t.mu.Unlock()
 		if err != nil {
 			return nil, err

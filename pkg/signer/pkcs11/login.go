@@ -246,11 +246,15 @@ type budget struct {
 	begun   bool
 }
 
-// take is called before each entry.
-func (b *budget) take(name string) error {
+// take is called before each entry. One for a handshake is beside those that
+// are planned, which all must have their entry left.
+func (b *budget) take(name string, handshake bool) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	need := b.used + max(b.planned, 1)
+	if handshake {
+		need = b.used + 1 + b.planned
+	}
 	switch {
 	case need <= b.allowed:
 	case b.begun || b.planned == 0:
@@ -261,7 +265,7 @@ func (b *budget) take(name string) error {
 			"the key on %s wants the PIN for each signature: %d PIN entries", name, need)
 	}
 	b.used++
-	if b.planned > 0 {
+	if b.planned > 0 && !handshake {
 		b.begun = true
 		b.planned--
 	}
@@ -283,8 +287,8 @@ func (t *Tokens) Plan(signatures int, consent bool) {
 
 // contextPIN is the PIN to log in with for one signature; nil is for the
 // keypad. mu is held.
-func (t *token) contextPIN(ctx context.Context) ([]byte, error) {
-	if err := t.set.budget.take(t.place.name()); err != nil {
+func (t *token) contextPIN(ctx context.Context, handshake bool) ([]byte, error) {
+	if err := t.set.budget.take(t.place.name(), handshake); err != nil {
 		return nil, err
 	}
 	if t.place.slot.Token.Flags.Has(p11.Keypad) {

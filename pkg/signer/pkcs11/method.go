@@ -34,6 +34,8 @@ type input struct {
 	digest  []byte
 	message []byte // nil: not known
 	salt    int
+
+	handshake bool // it is for TLS
 }
 
 // method is one way to make a signature of a scheme with a mechanism. Tokens

@@ -19,6 +19,7 @@ type mod struct {
 	name   string
 	spec   p11.Spec
 	fixed  bool // the settings name it, so a URI to paste need not
+	asked  bool // its URI says what it wants at its start, and so must those to paste
 	mu     sync.Mutex
 	live   p11.Module
 	info   p11.Info
@@ -176,7 +177,7 @@ func (t *Tokens) modulesFor(u *uri.URI) (list []*mod, skipped []string, err erro
 		}
 		m := t.modules[f.Spec]
 		if m == nil {
-			m = &mod{set: t, name: f.Name, spec: f.Spec, fixed: fixed}
+			m = &mod{set: t, name: f.Name, spec: f.Spec, fixed: fixed, asked: u.InitReserved != ""}
 			t.modules[f.Spec] = m
 		}
 		list = append(list, m)
@@ -333,7 +334,10 @@ func (p place) uri() *uri.URI {
 		u.Manufacturer, u.Model = &tok.Manufacturer, &tok.Model
 	}
 	if !p.mod.fixed {
-		u.ModulePath, u.InitReserved = p.mod.spec.Path, p.mod.spec.Reserved
+		u.ModulePath = p.mod.spec.Path
+	}
+	if !p.mod.fixed || p.mod.asked {
+		u.InitReserved = p.mod.spec.Reserved
 	}
 	return u
 }

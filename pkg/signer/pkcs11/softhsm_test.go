@@ -138,7 +138,7 @@ func (h *hsm) key(s miekg.SessionHandle, k testKey) {
 		pub = append(pub, miekg.NewAttribute(miekg.CKA_MODULUS_BITS, bits), miekg.NewAttribute(miekg.CKA_PUBLIC_EXPONENT, []byte{1, 0, 1}))
 	default:
 		mech = miekg.CKM_EC_KEY_PAIR_GEN
-		oid, err := asn1.Marshal(curves[map[string]int{"p256": 0, "p384": 1, "p521": 2}[k.typ]].oid)
+		oid, err := asn1.Marshal(curves()[map[string]int{"p256": 0, "p384": 1, "p521": 2}[k.typ]].oid)
 		h.must(err)
 		pub = append(pub, miekg.NewAttribute(miekg.CKA_EC_PARAMS, oid))
 	}
@@ -160,7 +160,7 @@ func (h *hsm) key(s miekg.SessionHandle, k testKey) {
 		var point []byte
 		_, err := asn1.Unmarshal(v[0].Value, &point)
 		h.must(err)
-		public, err = ecdsa.ParseUncompressedPublicKey(curves[map[string]int{"p256": 0, "p384": 1, "p521": 2}[k.typ]].curve, point)
+		public, err = ecdsa.ParseUncompressedPublicKey(curves()[map[string]int{"p256": 0, "p384": 1, "p521": 2}[k.typ]].curve, point)
 		h.must(err)
 	}
 	_ = hPriv

@@ -2,6 +2,7 @@ package child
 
 import (
 	"bufio"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -9,7 +10,6 @@ import (
 	"io"
 	"os"
 	"os/exec"
-	"regexp"
 	"runtime"
 	"strings"
 	"sync"
@@ -59,14 +59,15 @@ type Client struct {
 	limits Limits
 	said   *words
 
-	lanes chan *lane
+	free  chan struct{} // one for each lane that is
 	all   []*lane
 	life  io.Closer
 	ended chan struct{} // the process is gone
 	start time.Time
 
-	mu  sync.Mutex
-	why error // the first reason to end; nil while all is well
+	mu   sync.Mutex
+	idle []*lane // the one used last at the end: its two threads are the warmest
+	why  error   // the first reason to end; nil while all is well
 }
 
 type lane struct {
@@ -94,7 +95,7 @@ func start(limits Limits, said func(string)) (*Client, error) {
 	if err != nil {
 		return nil, err
 	}
-	c := &Client{limits: limits, said: &words{line: said}, lanes: make(chan *lane, maxLanes), ended: make(chan struct{}), start: time.Now()}
+	c := &Client{limits: limits, said: &words{line: said}, free: make(chan struct{}, maxLanes), ended: make(chan struct{}), start: time.Now()}
 	c.cmd = &exec.Cmd{Path: self, Args: os.Args[:1:1], WaitDelay: time.Second}
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, secrets[0]) && !strings.HasPrefix(v, secrets[1]) {
@@ -201,15 +202,15 @@ const watchEvery = 100 * time.Millisecond
 
 // exchange sends a request and waits for its answer, at most limit.
 func (c *Client) exchange(ctx context.Context, name string, limit time.Duration, op byte, payload []byte) ([]byte, error) {
-	var l *lane
 	select {
-	case l = <-c.lanes:
+	case <-c.free:
 	case <-c.ended:
 		return nil, c.reason()
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	if err := c.reason(); err != nil {
+	l, err := c.take()
+	if err != nil {
 		return nil, err
 	}
 	l.name.Store(&name)
@@ -222,7 +223,7 @@ func (c *Client) exchange(ctx context.Context, name string, limit time.Duration,
 	}
 
 	l.out = appendFrame(l.out[:0], op, payload)
-	_, err := l.w.Write(l.out)
+	_, err = l.w.Write(l.out)
 	clear(l.out) // there may be a PIN in it
 	var kind byte
 	var answer []byte
@@ -240,12 +241,35 @@ func (c *Client) exchange(ctx context.Context, name string, limit time.Duration,
 		}
 		return nil, c.reason()
 	}
-	c.lanes <- l
+	c.put(l)
 	if kind != answerOK {
 		return nil, decodeError(answer)
 	}
 	return answer, nil
 }
+
+// take gives a lane to who has the permit for one.
+func (c *Client) take() (*lane, error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.why != nil {
+		return nil, c.why
+	}
+	l := c.idle[len(c.idle)-1]
+	c.idle = c.idle[:len(c.idle)-1]
+	return l, nil
+}
+
+// put gives a lane back, or a new one.
+func (c *Client) put(l *lane) {
+	c.mu.Lock()
+	c.idle = append(c.idle, l)
+	c.mu.Unlock()
+	c.free <- struct{}{}
+}
+
+// alone tells whether no other call is under way.
+func (c *Client) alone() bool { return len(c.free) == maxLanes-1 }
 
 // request is an exchange in JSON.
 func (c *Client) request(ctx context.Context, name string, op byte, in, out any) error {
@@ -337,48 +361,55 @@ func (c *Client) Close() error {
 	return nil
 }
 
-// words keeps the end of what a module prints.
+// words are what a module prints, line by line, and what Go's runtime says at
+// the end of the process.
 type words struct {
 	line func(string)
 
-	mu   sync.Mutex
-	tail []byte
-	part []byte // of a line
+	mu    sync.Mutex
+	part  []byte // of a line
+	crash string // the signal that ended the process
 }
 
-const keptWords = 16 << 10
+const longestLine = 16 << 10
 
 // Write takes what is printed.
 func (w *words) Write(p []byte) (int, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.tail = append(w.tail, p...)
-	if over := len(w.tail) - keptWords; over > 0 {
-		w.tail = append(w.tail[:0], w.tail[over:]...)
-	}
-	if w.line == nil {
-		return len(p), nil
-	}
 	w.part = append(w.part, p...)
 	for {
-		line, rest, ok := strings.Cut(string(w.part), "\n")
-		if !ok {
-			break
+		i := bytes.IndexByte(w.part, '\n')
+		if i < 0 && len(w.part) > longestLine {
+			i = len(w.part) - 1
 		}
-		w.line(strings.TrimSuffix(line, "\r"))
-		w.part = []byte(rest)
+		if i < 0 {
+			return len(p), nil
+		}
+		line := strings.TrimRight(string(w.part[:i+1]), "\r\n")
+		w.part = w.part[:copy(w.part, w.part[i+1:])]
+		if w.crash == "" {
+			w.crash = signalIn(line)
+		}
+		if w.line != nil {
+			w.line(line)
+		}
 	}
-	return len(p), nil
 }
 
-var crash = regexp.MustCompile(`\[signal (SIG[A-Z]+)|^(SIG[A-Z]+): |\n(SIG[A-Z]+): `)
+// signalIn is the signal that Go's runtime names when it ends the process:
+// "SIGSEGV: segmentation violation" in C code, "[signal SIGSEGV: ..." in Go's.
+func signalIn(line string) string {
+	name, _, found := strings.Cut(strings.TrimPrefix(line, "[signal "), ":")
+	if !found || !strings.HasPrefix(name, "SIG") || strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
+		return ""
+	}
+	return name
+}
 
-// signal is the one that Go's runtime printed when it ended the process.
+// signal is the one that ended the process, as far as it was said.
 func (w *words) signal() string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if m := crash.FindSubmatch(w.tail); m != nil {
-		return string(m[1]) + string(m[2]) + string(m[3])
-	}
-	return ""
+	return w.crash
 }

@@ -81,14 +81,14 @@ func (c *Client) open() error {
 	for _, f := range files {
 		// The socket blocks: a thread that waits in a read is woken faster than
 		// one that Go's poller wakes. So a read is ended by a shutdown.
-		l := newLane(f, f, sync.OnceFunc(func() {
+		l := newLane(eager(f, c.alone), f, sync.OnceFunc(func() {
 			if raw, err := f.SyscallConn(); err == nil {
 				raw.Control(func(fd uintptr) { syscall.Shutdown(int(fd), syscall.SHUT_RDWR) }) //nolint:errcheck,gosec // it may be gone
 			}
 			f.Close() //nolint:errcheck,gosec // nothing is lost
 		}))
 		c.all = append(c.all, l)
-		c.lanes <- l
+		c.put(l)
 	}
 	c.life = life
 	return nil

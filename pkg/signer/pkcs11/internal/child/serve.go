@@ -39,7 +39,10 @@ func Serve(args []string, load p11.Loader) (served bool) {
 	ignoreSignals()
 	s := &server{load: load, done: make(chan struct{})}
 	for _, l := range lanes {
-		go s.serve(l)
+		go func() {
+			s.serve(l)
+			s.end() // a lane is cut only when the parent is gone; not deferred, since a crash is no end
+		}()
 	}
 	if life != nil {
 		go func() {
@@ -98,7 +101,6 @@ func (s *server) next(l pipe) func() (op byte, payload []byte, err error) {
 }
 
 func (s *server) serve(l pipe) {
-	defer s.end() // a lane is cut only when the parent is gone
 	next := s.next(l)
 	var out []byte
 	for {

@@ -1,0 +1,48 @@
+package cli
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/spf13/pflag"
+
+	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
+	"github.com/cmctl/cmctl/pkg/exit"
+)
+
+// rerun runs a verb with flags as they were kept, and with those of the command
+// that is running as they are.
+func rerun(ctx context.Context, f *cmdutil.Factory, verb string, flags map[string][]string, args []string) error {
+	words := strings.Fields(verb)
+	cmd, rest, err := NewRoot(f, words...).Find(words)
+	if err != nil || len(rest) > 0 || cmd.RunE == nil {
+		return exit.Usagef("a newer cmctl may know it", "there is no `cmctl %s`", verb)
+	}
+	set := cmd.Flags()
+	set.AddFlagSet(cmd.InheritedFlags())
+	f.EachFlag(func(fl *pflag.Flag) {
+		if set.Lookup(fl.Name) != nil {
+			err = errors.Join(err, set.Set(fl.Name, fl.Value.String()))
+		}
+	})
+	for name, values := range flags {
+		fl := set.Lookup(name)
+		if fl == nil {
+			return exit.Usagef("a newer cmctl may know it", "`cmctl %s` has no flag --%s", verb, name)
+		}
+		if list, ok := fl.Value.(pflag.SliceValue); ok {
+			err = errors.Join(err, list.Replace(values))
+			fl.Changed = true
+			continue
+		}
+		err = errors.Join(err, set.Set(name, values[0]))
+	}
+	if err != nil {
+		return exit.Usagef("", "the flags that the job was begun with: %w", err)
+	}
+	cmd.SetContext(ctx)
+	f.UseFlags(set)
+	f.UseArgs(args)
+	return cmd.RunE(cmd, args)
+}
