@@ -66,7 +66,7 @@ means later than.`,
 }
 
 func runSearch(ctx context.Context, o *searchOptions) error {
-	filter, err := o.filter.Filter(o.f.Now())
+	query, err := o.filter.Query(o.f.Now())
 	if err != nil {
 		return err
 	}
@@ -79,7 +79,7 @@ func runSearch(ctx context.Context, o *searchOptions) error {
 		return err
 	}
 	if o.count {
-		n, err := search.Count(ctx, client.Certificates, filter)
+		n, err := query.Count(ctx, client.Certificates, search.Options{Parallel: o.parallel})
 		if err != nil {
 			return err
 		}
@@ -97,7 +97,7 @@ func runSearch(ctx context.Context, o *searchOptions) error {
 	progress := o.f.Progress(opt)
 	start := time.Now()
 	n := 0
-	err = search.Run(ctx, client.Certificates, filter, search.Options{Limit: limit, Parallel: o.parallel, Notice: func(msg string) { o.f.Notice("%s", msg) }}, func(cs []cmapi.Certificate) error {
+	err = query.Run(ctx, client.Certificates, search.Options{Limit: limit, Parallel: o.parallel, Notice: func(msg string) { o.f.Notice("%s", msg) }}, func(cs []cmapi.Certificate) error {
 		if n += len(cs); time.Since(start) > time.Second {
 			progress.Set("%d certificates read", n)
 		}
