@@ -76,6 +76,7 @@ func (c *Contract) Params(dir, notes string) testscript.Params {
 			"requests":    cmdRequests,
 			"json":        cmdJSON,
 			"lines":       cmdLines,
+			"schema":      cmdSchema,
 			"set":         cmdSet,
 			"token":       cmdToken,
 			"calls":       cmdCalls,

@@ -5,7 +5,6 @@ import (
 	"bytes"
 	"encoding/json"
 	"fmt"
-	"regexp"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -96,16 +95,23 @@ func yamlNumber(n json.Number) string {
 	return n.String()
 }
 
-// plainYAML is text that no version of YAML reads as anything but a string;
-// yamlWords are those that one does.
-var (
-	plainYAML = regexp.MustCompile(`^[A-Za-z/][A-Za-z0-9 _./@()-]*$`)
-	yamlWords = regexp.MustCompile(`(?i)^(y|n|yes|no|on|off|true|false|null)$`)
-)
+// yamlWords are those that some version of YAML reads as no text.
+const yamlWords = " y n yes no on off true false null "
+
+// plainYAML tells text that no version of YAML reads as anything but a string.
+func plainYAML(s string) bool {
+	for i := range len(s) {
+		c := s[i] | 0x20 // lower case
+		if letter := c >= 'a' && c <= 'z'; !letter && (i == 0 || strings.IndexByte("0123456789 _./@-", s[i]) < 0) {
+			return false
+		}
+	}
+	return s != "" && !strings.HasSuffix(s, " ") && !strings.Contains(yamlWords, " "+strings.ToLower(s)+" ")
+}
 
 func yamlString(s string) *yaml.Node {
 	node := &yaml.Node{Kind: yaml.ScalarNode, Tag: "!!str", Value: s}
-	if !plainYAML.MatchString(s) || yamlWords.MatchString(s) || strings.HasSuffix(s, " ") {
+	if !plainYAML(s) {
 		node.Style = yaml.DoubleQuotedStyle
 	}
 	return node

@@ -8,6 +8,7 @@ import (
 	"regexp"
 	"strconv"
 	"strings"
+	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -48,14 +49,17 @@ func checkValidity(s string) (string, error) {
 
 // label is one part of a host name, or of a pattern for some: an asterisk
 // stands anywhere, an underscore where devices are named with one.
-var label = regexp.MustCompile(`^[A-Za-z0-9_*]([A-Za-z0-9_*-]{0,61}[A-Za-z0-9_*])?$`)
+// Compiling it takes longer than the rest of a start, so it waits for its use.
+var label = sync.OnceValue(func() *regexp.Regexp {
+	return regexp.MustCompile(`^[A-Za-z0-9_*]([A-Za-z0-9_*-]{0,61}[A-Za-z0-9_*])?$`)
+})
 
 func checkHost(s string) (string, error) {
 	if len(s) > maxName {
 		return "", fmt.Errorf("longer than %d characters", maxName)
 	}
 	for _, l := range strings.Split(strings.TrimSuffix(s, "."), ".") {
-		if !label.MatchString(l) {
+		if !label().MatchString(l) {
 			return "", errors.New("expected a host name such as router1.example.com, or a pattern such as *.example.com")
 		}
 	}
