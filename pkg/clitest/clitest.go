@@ -66,6 +66,7 @@ func (c *Contract) Params(dir, notes string) testscript.Params {
 			env.Setenv("NO_PROXY", "*")
 			env.Values[counterKey{}] = &counter{}
 			env.Values[seenKey{}] = new(int)
+			env.Values[answersKey{}] = &answers{said: map[string][]byte{}}
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -77,6 +78,8 @@ func (c *Contract) Params(dir, notes string) testscript.Params {
 			"json":        cmdJSON,
 			"lines":       cmdLines,
 			"schema":      cmdSchema,
+			"answer":      cmdAnswer,
+			"forms":       cmdForms,
 			"set":         cmdSet,
 			"token":       cmdToken,
 			"calls":       cmdCalls,
@@ -107,7 +110,8 @@ func (c *Contract) cmdSandbox(ts *testscript.TestScript, neg bool, args []string
 	}
 	var dir string
 	check := c.Middleware(base)
-	opts.Middleware = func(next http.Handler) http.Handler { return keepSignature(&dir, check(next)) }
+	said := ts.Value(answersKey{}).(*answers)
+	opts.Middleware = func(next http.Handler) http.Handler { return said.instead(keepSignature(&dir, check(next))) }
 	s, err := sandbox.Start(context.Background(), opts)
 	ts.Check(err)
 	dir = s.Dir
