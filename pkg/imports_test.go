@@ -47,20 +47,21 @@ var rooms = map[string][]string{
 // outside maps packages from elsewhere to the rooms that may import them. What
 // is not listed is free.
 var outside = map[string][]string{
-	"github.com/spf13/cobra":             {"pkg/cli", "pkg/sandbox/sandboxcli", "cmd/cmctl-docs", "pkg/clitest"},
-	"github.com/spf13/pflag":             {"pkg/cli", "pkg/sandbox/sandboxcli", "cmd/cmctl-docs"},
-	"github.com/spf13/viper":             {"pkg/config"},
-	"github.com/AlecAivazis/survey":      {"pkg/terminal"},
-	"golang.org/x/term":                  {"pkg/terminal"},
-	"modernc.org/sqlite":                 {"pkg/sandbox/store"},
-	"github.com/smallstep/pkcs7":         {"pkg/cms", "pkg/pki"},
-	"software.sslmate.com/src/go-pkcs12": {"pkg/signer", "pkg/sandbox"},
-	"github.com/miekg/pkcs11":            {"pkg/signer/pkcs11", "pkg/clitest"},
-	"github.com/youmark/pkcs8":           {"pkg/signer"},
-	"github.com/getkin/kin-openapi":      {"pkg/clitest"},
-	"github.com/rogpeppe/go-internal":    {"pkg/clitest"},
-	"net/http":                           {"pkg/cmapi", "pkg/sandbox", "pkg/clitest", "bench"},
-	"testing":                            {"pkg/clitest"},
+	"github.com/spf13/cobra":                {"pkg/cli", "pkg/sandbox/sandboxcli", "cmd/cmctl-docs", "pkg/clitest"},
+	"github.com/spf13/pflag":                {"pkg/cli", "pkg/sandbox/sandboxcli", "cmd/cmctl-docs"},
+	"github.com/spf13/viper":                {"pkg/config"},
+	"github.com/AlecAivazis/survey":         {"pkg/terminal"},
+	"golang.org/x/term":                     {"pkg/terminal"},
+	"modernc.org/sqlite":                    {"pkg/sandbox/store"},
+	"github.com/smallstep/pkcs7":            {"pkg/cms", "pkg/pki"},
+	"software.sslmate.com/src/go-pkcs12":    {"pkg/signer", "pkg/sandbox"},
+	"github.com/miekg/pkcs11":               {"pkg/signer/pkcs11", "pkg/clitest"},
+	"github.com/youmark/pkcs8":              {"pkg/signer"},
+	"github.com/getkin/kin-openapi":         {"pkg/clitest"},
+	"github.com/santhosh-tekuri/jsonschema": {"pkg/clitest"},
+	"github.com/rogpeppe/go-internal":       {"pkg/clitest"},
+	"net/http":                              {"pkg/cmapi", "pkg/sandbox", "pkg/clitest", "bench"},
+	"testing":                               {"pkg/clitest"},
 }
 
 // forTests is what the tests of every room but the sandbox's may import besides.

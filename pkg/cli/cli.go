@@ -167,6 +167,8 @@ func wantsJSON(f *cmdutil.Factory, args []string) bool {
 		switch {
 		case a == "-ojson", a == "-ojsonl", a == "-o=json", a == "-o=jsonl", a == "--output=json", a == "--output=jsonl":
 			return true
+		case a == "--jq", strings.HasPrefix(a, "--jq="):
+			return true
 		case (a == "-o" || a == "--output") && i+1 < len(args) && (args[i+1] == "json" || args[i+1] == "jsonl"):
 			return true
 		}

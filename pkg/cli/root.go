@@ -17,7 +17,6 @@ import (
 	"github.com/cmctl/cmctl/pkg/cli/reg"
 	"github.com/cmctl/cmctl/pkg/cli/top"
 	"github.com/cmctl/cmctl/pkg/exit"
-	"github.com/cmctl/cmctl/pkg/output"
 )
 
 // NewRoot makes the command tree, or as much of it as a command line wants. It
@@ -49,7 +48,10 @@ cmctl of cert-manager is another program.`,
 			if err := cmdutil.CheckEmpty(cmd); err != nil {
 				return err
 			}
-			return f.CheckSwitches()
+			if err := f.CheckSwitches(); err != nil {
+				return err
+			}
+			return f.CheckOutput(cmd)
 		},
 	}
 	root.AddGroup(
@@ -164,15 +166,13 @@ func addGlobalFlags(root *cobra.Command) {
 	fs.String("sign-pin-file", "", "`file` with the password or PIN of the signing key")
 	fs.Bool("pin-final-try", false, "try the PIN although the token says that few tries are left, or the last one")
 	fs.Int("pin-entries", 0, "consent to `N` PIN entries for a key on a token that wants the PIN for each signature")
-	fs.StringP("output", "o", "", "`form` of the output {"+strings.Join(output.FormatNames(), "|")+"}; table on a terminal, tsv in a pipe")
-	fs.Bool("no-header", false, "print tables without header")
+	cmdutil.AddOutputFlags(root)
 	fs.Bool("no-color", false, "print no colour")
 	fs.Bool("no-input", false, "never ask: end with exit code 2 instead")
 	fs.BoolP("yes", "y", false, "answer the question before a write with yes; with several items see --expect")
 	fs.Duration("timeout", 0, "`time` for one exchange with the gateway, such as 90s; 60s by default")
 	fs.Bool("debug", false, "show the exchanges with the gateway on stderr, values masked")
 	fs.BoolP("quiet", "q", false, "no notes on stderr")
-	_ = root.RegisterFlagCompletionFunc("output", cobra.FixedCompletions(output.FormatNames(), cobra.ShellCompDirectiveNoFileComp))
 	for _, name := range []string{"server", "tls-server-name", "timeout"} {
 		_ = root.RegisterFlagCompletionFunc(name, cobra.NoFileCompletions)
 	}

@@ -1,8 +1,8 @@
 package clitest
 
 import (
-	"io"
 	"net/http"
+	"os"
 	"strconv"
 	"sync"
 
@@ -11,7 +11,8 @@ import (
 	"github.com/cmctl/cmctl/pkg/sandbox"
 )
 
-// answers are what a script has its sandbox answer in place of its own.
+// answers are what a script has its sandbox answer in place of its own, by
+// operation.
 type answers struct {
 	mu   sync.Mutex
 	byID map[string]answer
@@ -19,41 +20,48 @@ type answers struct {
 
 type answer struct {
 	status int
-	body   string
+	body   []byte
+	odd    bool // not held against the OpenAPI file
 }
 
 type answersKey struct{}
 
 // cmdAnswer is `answer OPERATION STATUS JSON`: from here on every call of the
-// operation gets this answer, for what a sandbox never says by itself; `answer
-// OPERATION` ends it.
+// operation gets this answer, for what a sandbox never says by itself. `answer
+// OPERATION FILE` takes a file's bytes, which need be neither true nor even
+// JSON. `answer OPERATION` ends it.
 func cmdAnswer(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) != 1 && len(args) != 3 {
-		ts.Fatalf("usage: answer OPERATION [STATUS JSON]")
+	if neg || len(args) == 0 || len(args) > 3 {
+		ts.Fatalf("usage: answer OPERATION [STATUS JSON | FILE]")
 	}
 	a := ts.Value(answersKey{}).(*answers)
 	a.mu.Lock()
 	defer a.mu.Unlock()
-	if len(args) == 1 {
-		delete(a.byID, args[0])
-		return
+	delete(a.byID, args[0])
+	switch len(args) {
+	case 2:
+		data, err := os.ReadFile(ts.MkAbs(args[1]))
+		ts.Check(err)
+		a.byID[args[0]] = answer{http.StatusOK, data, true}
+	case 3:
+		status, err := strconv.Atoi(args[1])
+		ts.Check(err)
+		a.byID[args[0]] = answer{status, []byte(args[2]), false}
 	}
-	status, err := strconv.Atoi(args[1])
-	ts.Check(err)
-	a.byID[args[0]] = answer{status, args[2]}
 }
 
-func (a *answers) before(next http.Handler) http.Handler {
+// instead answers before the sandbox does: what is odd, or what is not.
+func (a *answers) instead(odd bool, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		a.mu.Lock()
 		is, found := a.byID[sandbox.OperationFromContext(r.Context())]
 		a.mu.Unlock()
-		if !found {
+		if !found || is.odd != odd {
 			next.ServeHTTP(w, r)
 			return
 		}
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(is.status)
-		_, _ = io.WriteString(w, is.body)
+		_, _ = w.Write(is.body) // a client that went away is its own affair
 	})
 }

@@ -97,6 +97,8 @@ func (c *Contract) Params(dir, notes string) testscript.Params {
 			"requests":    cmdRequests,
 			"json":        cmdJSON,
 			"lines":       cmdLines,
+			"schema":      cmdSchema,
+			"forms":       cmdForms,
 			"set":         cmdSet,
 			"token":       cmdToken,
 			"calls":       cmdCalls,
@@ -132,7 +134,7 @@ func (c *Contract) cmdSandbox(ts *testscript.TestScript, neg bool, args []string
 	signing := cmp.Or(opts.Signing, sandbox.SigningCaller)
 	check := c.Middleware(base, signing)
 	opts.Middleware = func(next http.Handler) http.Handler {
-		return noteSecrets(ts.Getenv(leaksDir), keepSignature(&dir, check(said.before(next))))
+		return noteSecrets(ts.Getenv(leaksDir), said.instead(true, keepSignature(&dir, check(said.instead(false, next)))))
 	}
 	s, err := sandbox.Start(context.Background(), opts)
 	ts.Check(err)

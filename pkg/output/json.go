@@ -35,7 +35,7 @@ func newArray[T any](n Noun[T], out *bufio.Writer, single bool) *arrayForm[T] {
 func (f *arrayForm[T]) write(v T) error {
 	f.buf.Reset()
 	if err := f.enc.Encode(f.noun.value(v)); err != nil {
-		return fmt.Errorf("cannot encode a %s: %w", f.noun.Name, err)
+		return f.noun.encodeError(err)
 	}
 	// The newline that Encode ends with is only wanted after a lone object:
 	// in an array the comma comes first.
@@ -94,15 +94,19 @@ func (f *linesForm[T]) write(v T) error {
 	if a, ok := f.noun.value(v).(appender); ok {
 		line, err := a.AppendJSON(f.buf.AvailableBuffer())
 		if err != nil {
-			return fmt.Errorf("cannot encode a %s: %w", f.noun.Name, err)
+			return f.noun.encodeError(err)
 		}
 		f.buf.Write(append(line, '\n'))
 		return writeJSON(f.out, f.buf.Bytes())
 	}
 	if err := f.enc.Encode(f.noun.value(v)); err != nil {
-		return fmt.Errorf("cannot encode a %s: %w", f.noun.Name, err)
+		return f.noun.encodeError(err)
 	}
 	return writeJSON(f.out, f.buf.Bytes())
+}
+
+func (n Noun[T]) encodeError(err error) error {
+	return fmt.Errorf("cannot encode a %s: %w", n.Name, err)
 }
 
 func (f *linesForm[T]) close() error { return nil }
@@ -118,15 +122,28 @@ func EscapeJSON(data []byte) []byte {
 	return b.Bytes()
 }
 
+// document is a value's JSON as text/template, gojq and YAML want it: decoded,
+// with numbers as they were written.
+func (n Noun[T]) document(v T) (any, error) {
+	data, err := json.Marshal(n.value(v))
+	if err != nil {
+		return nil, n.encodeError(err)
+	}
+	dec := json.NewDecoder(bytes.NewReader(data))
+	dec.UseNumber()
+	var doc any
+	return doc, dec.Decode(&doc)
+}
+
 // writeJSON copies encoded JSON. Outside of strings it is plain ASCII, so
 // every hidden character stands in a string and may be written as an escape;
 // the controls of ASCII but DEL are escaped by encoding/json already, and
-// newlines are its own.
+// newlines are its own. In other text tabs and newlines stay as well.
 func writeJSON(out *bufio.Writer, data []byte) error {
 	done := 0
 	for i := 0; i < len(data); {
 		c := data[i]
-		if c < 0x7f {
+		if c >= ' ' && c < 0x7f || c == '\n' || c == '\t' {
 			i++
 			continue
 		}

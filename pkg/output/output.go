@@ -1,8 +1,8 @@
 // Package output prints what commands found or did. A noun (certificate,
 // procedure, context, outcome) is described once, by its fields; the Writer
-// turns its values into any form that -o knows: table, tsv, wide, id, json,
-// jsonl. Forms are listed in one place, from which help, completion and the
-// error for an unknown one are made.
+// turns its values into any form that -o knows, from a table to a template.
+// Forms are listed in one place, from which help, completion and the error for
+// an unknown one are made.
 //
 // Text comes from outside and may be hostile. Every form for people and lines
 // passes through Escape, JSON writes such characters as \uXXXX: no control
@@ -22,18 +22,32 @@ type Format string
 
 // The forms. Their names are contract.
 const (
-	Table Format = "table"
-	TSV   Format = "tsv"
-	Wide  Format = "wide"
-	ID    Format = "id"
-	JSON  Format = "json"
-	JSONL Format = "jsonl"
+	Table    Format = "table"
+	TSV      Format = "tsv"
+	Wide     Format = "wide"
+	ID       Format = "id"
+	JSON     Format = "json"
+	JSONL    Format = "jsonl"
+	YAML     Format = "yaml"
+	CSV      Format = "csv"
+	Template Format = "template"
 )
 
 // FormatInfo is a form and one line about it, for help and completion.
 type FormatInfo struct {
 	Format  Format
 	Meaning string
+}
+
+// templatePrefix is what stands before the text of a template.
+const templatePrefix = string(Template) + "="
+
+// Name is the form as help shows it.
+func (f FormatInfo) Name() string {
+	if f.Format == Template {
+		return templatePrefix + "..."
+	}
+	return string(f.Format)
 }
 
 // Formats lists the forms in the order in which help shows them.
@@ -45,6 +59,9 @@ func Formats() []FormatInfo {
 		{ID, "one identifier a line"},
 		{JSON, "JSON, the API's field names"},
 		{JSONL, "one JSON object a line, as they arrive"},
+		{YAML, "the same data as YAML"},
+		{CSV, "comma-separated full values with header (RFC 4180)"},
+		{Template, "a Go template for each record, on its JSON"},
 	}
 }
 
@@ -52,13 +69,20 @@ func Formats() []FormatInfo {
 func FormatNames() []string {
 	var names []string
 	for _, f := range Formats() {
-		names = append(names, string(f.Format))
+		names = append(names, f.Name())
 	}
 	return names
 }
 
-// ParseFormat reads the value of -o; the error lists the forms.
+// ParseFormat reads the value of -o; the error lists the forms. The text of a
+// template is for ParseTemplate.
 func ParseFormat(s string) (Format, error) {
+	if s == string(Template) || s == templatePrefix {
+		return "", exit.Usagef("for example -o template='{{.certid}} {{.subject}}', or template=@FILE", "the output form template has no text")
+	}
+	if strings.HasPrefix(s, templatePrefix) {
+		return Template, nil
+	}
 	for _, f := range Formats() {
 		if string(f.Format) == s {
 			return f.Format, nil
@@ -70,6 +94,9 @@ func ParseFormat(s string) (Format, error) {
 // IsJSON says whether a form is data for programs: then stderr carries nothing
 // but the error object.
 func (f Format) IsJSON() bool { return f == JSON || f == JSONL }
+
+// HasColumns says whether a form prints the columns of a noun.
+func (f Format) HasColumns() bool { return f == Table || f == Wide || f == TSV || f == CSV }
 
 // Tone is what a colour says. It is never the only sign: the word stands there too.
 type Tone int
@@ -107,6 +134,7 @@ type Field[T any] struct {
 	Tone   func(T) Tone     // nil: Plain
 	Where  Where            // forms that have it; zero: Everywhere
 	Flex   bool             // free text: may be shortened in the table
+	Spare  bool             // left out of a table that does not fit otherwise; the last one first
 	Right  bool             // a count: right-aligned
 }
 
@@ -115,7 +143,8 @@ type Noun[T any] struct {
 	Name   string         // "certificate", for messages
 	Fields []Field[T]     // in the order of the tsv columns: only ever appended
 	ID     func(T) string // identifier for -o id; a value whose ID is "" is left out there
-	JSON   func(T) any    // what is encoded for json and jsonl; nil: the value itself
+	JSON   func(T) any    // what is encoded for json, jsonl, yaml and templates; nil: the value itself
+	Schema string         // its file in docs/schema, without .json
 }
 
 // Options say how a Writer prints.
@@ -127,8 +156,16 @@ type Options struct {
 	Color    bool
 	NoHeader bool
 	RowLimit int  // rows of a table on a terminal; 0: no limit
-	Single   bool // json prints the one value instead of an array
+	Single   bool // json and yaml print the one value instead of an array
 	Details  bool // table prints label and value lines instead of columns
+
+	Columns []string        // those to print, in this order; nil: those of the form
+	Sort    []string        // columns to sort by, - before one that falls; holds all values back
+	Limit   int             // values printed, after sorting; 0: all
+	CSVSafe bool            // csv keeps a spreadsheet from reading cells as formulas
+	Record  *RecordTemplate // what -o template prints
+	Filter  *Filter         // what json and jsonl are put through; nil: nothing
+	Notice  func(string)    // told what a table leaves out; nil: no one
 }
 
 // DefaultRowLimit is where a table on a terminal stops. Pipes and files are never cut.

@@ -2,6 +2,7 @@ package output
 
 import (
 	"bytes"
+	"encoding/csv"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -285,7 +286,7 @@ func TestNounThatEncodesAnotherValue(t *testing.T) {
 }
 
 func TestReaderGone(t *testing.T) {
-	for _, f := range FormatNames() {
+	for _, f := range Formats() {
 		r, pw, err := os.Pipe()
 		if err != nil {
 			t.Fatal(err)
@@ -293,11 +294,11 @@ func TestReaderGone(t *testing.T) {
 		if err := r.Close(); err != nil {
 			t.Fatal(err)
 		}
-		w := NewWriter(certs, Options{Format: Format(f), Out: pw})
+		w := NewWriter(certs, Options{Format: f.Format, Out: pw, Record: mustTemplate("{{.certid}}")})
 		err = w.Write(anna)
 		closing := w.Close()
 		if !errors.Is(closing, ErrClosed) || err != nil && !errors.Is(err, ErrClosed) {
-			t.Errorf("%s: Write says %v, Close says %v; want ErrClosed", f, err, closing)
+			t.Errorf("%s: Write says %v, Close says %v; want ErrClosed", f.Format, err, closing)
 		}
 		if err := pw.Close(); err != nil {
 			t.Fatal(err)
@@ -344,19 +345,24 @@ func TestUnencodableValue(t *testing.T) {
 }
 
 func TestParseFormat(t *testing.T) {
-	want := []string{"table", "tsv", "wide", "id", "json", "jsonl"}
+	want := []string{"table", "tsv", "wide", "id", "json", "jsonl", "yaml", "csv", "template=..."}
 	if got := FormatNames(); !slices.Equal(got, want) {
 		t.Errorf("forms are %v, want %v", got, want)
 	}
 	for _, name := range want {
 		f, err := ParseFormat(name)
-		if err != nil || string(f) != name || f.IsJSON() != strings.HasPrefix(name, "json") {
+		if err != nil || string(f) != strings.TrimSuffix(name, "=...") || f.IsJSON() != strings.HasPrefix(name, "json") {
 			t.Errorf("ParseFormat(%q) = %q, %v", name, f, err)
 		}
 	}
 	_, err := ParseFormat("xml")
-	if exit.Of(err) != exit.Usage || exit.HintOf(err) != "use one of table, tsv, wide, id, json, jsonl" {
+	if exit.Of(err) != exit.Usage || exit.HintOf(err) != "use one of "+strings.Join(want, ", ") {
 		t.Errorf("got %v, hint %q", err, exit.HintOf(err))
+	}
+	for _, empty := range []string{"template", "template="} {
+		if _, err := ParseFormat(empty); exit.Of(err) != exit.Usage {
+			t.Errorf("%s: %v", empty, err)
+		}
 	}
 }
 
@@ -365,14 +371,24 @@ func FuzzForms(f *testing.F) {
 	f.Add("日本語 e\u0301\u202e", 25)
 	f.Fuzz(func(t *testing.T, text string, width int) {
 		c := cert{ID: text, Serial: text, Subject: text, Status: text}
-		for _, name := range FormatNames() {
+		for _, info := range Formats() {
+			name := string(info.Format)
 			for _, details := range []bool{false, true} {
-				out := render(t, Options{Format: Format(name), Width: width & 0xff, Details: details}, c)
+				out := render(t, Options{Format: info.Format, Width: width & 0xff, Details: details, Record: mustTemplate("{{.subject}} {{json .}}")}, c)
+				if name == "csv" {
+					out = strings.ReplaceAll(out, "\r\n", "\n") // its line ends
+				}
 				if r, bad := rawIn(out); bad {
 					t.Fatalf("%s lets %U out: %q", name, r, out)
 				}
 				if name == "tsv" && (strings.Count(out, "\t") != 4 || strings.Count(out, "\n") != 1) {
 					t.Fatalf("tsv is not one line of five columns: %q", out)
+				}
+				if rows, err := csv.NewReader(strings.NewReader(out)).ReadAll(); name == "csv" && (err != nil || len(rows) != 2 || rows[1][1] != Escape(text)) {
+					t.Fatalf("csv comes back as %q, %v", rows, err)
+				}
+				if name == "yaml" {
+					sameAsJSON(t, c, out)
 				}
 				if name == "json" && !json.Valid([]byte(out)) {
 					t.Fatalf("not JSON: %q", out)

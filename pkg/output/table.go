@@ -2,6 +2,8 @@ package output
 
 import (
 	"bufio"
+	"slices"
+	"strconv"
 	"strings"
 )
 
@@ -22,7 +24,9 @@ type tableForm[T any] struct {
 	out      *bufio.Writer
 	color    bool
 	noHeader bool
-	width    int // 0: nothing is shortened
+	width    int  // 0: nothing is shortened
+	chosen   bool // the columns were: none is left out
+	notice   func(string)
 
 	rows  [][]string
 	tones [][]Tone // nil for a row without any
@@ -55,6 +59,10 @@ func (f *tableForm[T]) close() error {
 	if len(f.rows) == 0 {
 		return nil
 	}
+	var gone []string
+	if f.width > 0 && !f.chosen {
+		gone = f.leaveOut()
+	}
 	header := f.header()
 	widths := f.widths(header)
 	if f.width > 0 {
@@ -66,7 +74,13 @@ func (f *tableForm[T]) close() error {
 	for i, row := range f.rows {
 		f.line(row, f.tones[i], widths)
 	}
-	return f.out.Flush()
+	if err := f.out.Flush(); err != nil {
+		return err
+	}
+	if len(gone) > 0 && f.notice != nil {
+		f.notice("left out to fit " + strconv.Itoa(f.width) + " columns: " + strings.Join(gone, ", ") + "; -o wide shows all, --columns those you name")
+	}
+	return nil
 }
 
 func (f *tableForm[T]) header() []string {
@@ -92,6 +106,40 @@ func (f *tableForm[T]) widths(header []string) []int {
 		}
 	}
 	return widths
+}
+
+// readable is the width down to which free text is rather shortened than a
+// column left out.
+const readable = 24
+
+// leaveOut takes out spare columns, the last one first, until the others fit
+// with their free text still readable, and tells which.
+func (f *tableForm[T]) leaveOut() (gone []string) {
+	for {
+		widths := f.widths(f.header())
+		total, spare := len(gap)*(len(widths)-1), -1
+		for i, field := range f.fields {
+			if field.Flex {
+				widths[i] = min(widths[i], readable)
+			}
+			total += widths[i]
+			if field.Spare {
+				spare = i
+			}
+		}
+		if total <= f.width || spare < 0 {
+			slices.Reverse(gone)
+			return gone
+		}
+		gone = append(gone, f.fields[spare].Name)
+		f.fields = slices.Delete(f.fields, spare, spare+1)
+		for i := range f.rows {
+			f.rows[i] = slices.Delete(f.rows[i], spare, spare+1)
+			if f.tones[i] != nil {
+				f.tones[i] = slices.Delete(f.tones[i], spare, spare+1)
+			}
+		}
+	}
 }
 
 // shorten makes the rows fit the width. Only free text gives way, the widest

@@ -20,7 +20,7 @@ const bufferSize = 32 << 10
 type Writer[T any] struct {
 	form  form[T]
 	out   *bufio.Writer
-	limit int // 0: none
+	limit int // rows of a table; 0: none
 	count int
 	err   error
 }
@@ -34,38 +34,80 @@ type form[T any] interface {
 // NewWriter makes a Writer. Nothing is printed before the first Write or Close.
 func NewWriter[T any](n Noun[T], o Options) *Writer[T] {
 	w := &Writer[T]{out: bufio.NewWriterSize(sink{o.Out}, bufferSize)}
-	switch o.Format {
-	case JSON:
-		w.form = newArray(n, w.out, o.Single)
-	case JSONL:
-		w.form = newLines(n, w.out)
-	case ID:
-		w.form = idForm[T]{n, w.out}
-	case TSV:
-		w.form = tsvForm[T]{n.fields(InTSV), w.out}
-	case Wide:
-		w.form = &tableForm[T]{fields: n.fields(InWide), out: w.out, color: o.Color, noHeader: o.NoHeader}
-	default:
-		if o.Details {
-			w.form = &detailsForm[T]{fields: n.fields(InDetails), out: w.out, color: o.Color}
-			break
+	w.err = n.Columns().Check(o.Columns, o.Sort)
+	w.form = newForm(n, o, w.out)
+	first := o.Limit
+	if o.Format == Table && !o.Details && o.TTY && o.RowLimit > 0 {
+		w.limit = o.RowLimit
+		if first == 0 || first > w.limit {
+			first = w.limit
 		}
-		w.form = &tableForm[T]{fields: n.fields(InTable), out: w.out, color: o.Color, noHeader: o.NoHeader, width: o.Width}
-		if o.TTY {
-			w.limit = o.RowLimit
-		}
+	}
+	if first > 0 {
+		w.form = &firstForm[T]{left: first, next: w.form}
+	}
+	if len(o.Sort) > 0 {
+		w.form = newSorted(n, o.Sort, w.form)
 	}
 	return w
 }
 
+func newForm[T any](n Noun[T], o Options, out *bufio.Writer) form[T] {
+	switch o.Format {
+	case JSON, JSONL:
+		switch {
+		case o.Filter != nil:
+			return &filterForm[T]{noun: n, out: out, filter: o.Filter, each: o.Format == JSONL, single: o.Single}
+		case o.Format == JSON:
+			return newArray(n, out, o.Single)
+		}
+		return newLines(n, out)
+	case YAML:
+		return &yamlForm[T]{noun: n, out: out, single: o.Single}
+	case CSV:
+		return newCSV(n.columns(InTSV, o.Columns), out, o.NoHeader, o.CSVSafe)
+	case Template:
+		return &templateForm[T]{noun: n, out: out, template: o.Record}
+	case ID:
+		return idForm[T]{n, out}
+	case TSV:
+		return tsvForm[T]{n.columns(InTSV, o.Columns), out}
+	case Wide:
+		return &tableForm[T]{fields: n.columns(InWide, o.Columns), out: out, color: o.Color, noHeader: o.NoHeader}
+	}
+	if o.Details {
+		return &detailsForm[T]{fields: n.columns(InDetails, o.Columns), out: out, color: o.Color}
+	}
+	return &tableForm[T]{
+		fields: n.columns(InTable, o.Columns), out: out, color: o.Color, noHeader: o.NoHeader,
+		width: o.Width, chosen: o.Columns != nil, notice: o.Notice,
+	}
+}
+
+// firstForm lets so many values through.
+type firstForm[T any] struct {
+	left int
+	next form[T]
+}
+
+func (f *firstForm[T]) write(v T) error {
+	if f.left == 0 {
+		return nil
+	}
+	f.left--
+	return f.next.write(v)
+}
+
+func (f *firstForm[T]) close() error { return f.next.close() }
+
 // Write prints values, a page at a time: forms that stream have them out when
 // it returns. A reader that is gone is ErrClosed.
 func (w *Writer[T]) Write(values ...T) error {
+	if w.err != nil {
+		return w.err
+	}
 	for _, v := range values {
 		w.count++
-		if w.Truncated() {
-			continue
-		}
 		w.keep(w.form.write(v))
 	}
 	w.keep(w.out.Flush())
@@ -109,28 +151,7 @@ func (w *Writer[T]) keep(err error) {
 	}
 }
 
-// fields are those that a form has.
-func (n Noun[T]) fields(where Where) []Field[T] {
-	var fs []Field[T]
-	for _, f := range n.Fields {
-		if f.Where == 0 || f.Where&where != 0 {
-			fs = append(fs, f)
-		}
-	}
-	return fs
-}
-
-// Columns are the names of the tsv columns in their order: contract, so the
-// reference pages print them.
-func (n Noun[T]) Columns() []string {
-	var names []string
-	for _, f := range n.fields(InTSV) {
-		names = append(names, f.Name)
-	}
-	return names
-}
-
-// value is what json and jsonl encode for v.
+// value is what is encoded for v.
 func (n Noun[T]) value(v T) any {
 	if n.JSON != nil {
 		return n.JSON(v)

@@ -14,18 +14,19 @@ import (
 // accountNoun prints ACME accounts. The tsv columns and their order are
 // contract: append only.
 var accountNoun = output.Noun[cmapi.Account]{
-	Name: "account",
-	ID:   func(a cmapi.Account) string { return a.RegID },
+	Name:   "account",
+	Schema: "account",
+	ID:     func(a cmapi.Account) string { return a.RegID },
 	Fields: []output.Field[cmapi.Account]{
 		{Name: "regid", Value: func(a cmapi.Account) string { return a.RegID }},
 		{Name: "status", Value: func(a cmapi.Account) string { return a.Status }, Tone: statusTone},
 		{Name: "fqdn", Value: func(a cmapi.Account) string { return a.FQDN }, Flex: true},
-		{Name: "keyid", Value: func(a cmapi.Account) string { return a.KeyID }, Flex: true},
+		{Name: "keyid", Value: func(a cmapi.Account) string { return a.KeyID }, Flex: true, Spare: true},
 		{Name: "email", Value: func(a cmapi.Account) string { return a.Email }, Flex: true},
-		{Name: "creationdate", Value: func(a cmapi.Account) string { return cmdutil.TimeText(a.CreationDate) }, Cell: func(a cmapi.Account) string { return cmdutil.DateText(a.CreationDate) }},
+		{Name: "creationdate", Value: func(a cmapi.Account) string { return cmdutil.TimeText(a.CreationDate) }, Cell: func(a cmapi.Account) string { return cmdutil.DateText(a.CreationDate) }, Spare: true},
 		{Name: "officer", Value: func(a cmapi.Account) string { return a.Officer }, Where: output.NotInTable},
 		{Name: "regtype", Value: func(a cmapi.Account) string { return a.RegType }, Where: output.NotInTable},
-		{Name: "certids", Value: func(a cmapi.Account) string { return strings.Join(a.CertIDs, ",") }},
+		{Name: "certids", Value: func(a cmapi.Account) string { return strings.Join(a.CertIDs, ",") }, Spare: true},
 	},
 }
 

@@ -24,7 +24,8 @@ type importRecord struct {
 // importNoun prints what became of each. The tsv columns and their order are
 // contract: append only.
 var importNoun = output.Noun[importRecord]{
-	Name: "import",
+	Name:   "import",
+	Schema: "import-outcome",
 	ID: func(r importRecord) string {
 		if r.Outcome.Good() {
 			return r.Result.ID

@@ -17,8 +17,9 @@ import (
 // issuerNoun prints issuing CAs. The tsv columns and their order are contract:
 // append only.
 var issuerNoun = output.Noun[cmapi.Issuer]{
-	Name: "issuer",
-	ID:   func(i cmapi.Issuer) string { return i.DN },
+	Name:   "issuer",
+	Schema: "issuer",
+	ID:     func(i cmapi.Issuer) string { return i.DN },
 	Fields: []output.Field[cmapi.Issuer]{
 		{Name: "dn", Value: func(i cmapi.Issuer) string { return i.DN }, Flex: true},
 		{Name: "cn", Value: func(i cmapi.Issuer) string { return attributeOf(i, "cn") }, Where: output.NotInTable},
@@ -66,7 +67,7 @@ A name as printed is what --issuer of "cmctl cert search" takes.`,
 		},
 	}
 	o.filter = cmdutil.AddIssuerFilterFlags(cmd)
-	cmd.Flags().IntVar(&o.limit, "limit", 0, "stop after `N` names")
+	cmd.Flags().IntVar(&o.limit, "limit", 0, "stop after `N` names; with --sort, print the first N")
 	return cmdutil.Columns(cmdutil.Operations(cmd, "listIssuers"), issuerNoun.Columns())
 }
 
@@ -83,7 +84,11 @@ func runIssuers(ctx context.Context, o *issuersOptions) error {
 	if err != nil {
 		return err
 	}
-	list, err := search.Issuers(ctx, client.Certificates, filter, o.limit)
+	limit := o.limit
+	if opt.Limit = limit; len(opt.Sort) > 0 {
+		limit = 0 // the first ones are known at the end
+	}
+	list, err := search.Issuers(ctx, client.Certificates, filter, limit)
 	var incomplete *search.IncompleteError
 	if err != nil && !errors.As(err, &incomplete) {
 		return err

@@ -13,13 +13,14 @@ import (
 // certificateNoun prints certificates as CM knows them. The tsv columns and
 // their order are contract: append only.
 var certificateNoun = output.Noun[cmapi.Certificate]{
-	Name: "certificate",
-	ID:   func(c cmapi.Certificate) string { return c.CertID },
+	Name:   "certificate",
+	Schema: "certificate",
+	ID:     func(c cmapi.Certificate) string { return c.CertID },
 	Fields: []output.Field[cmapi.Certificate]{
 		{Name: "certid", Value: func(c cmapi.Certificate) string { return c.CertID }},
 		{Name: "status", Value: func(c cmapi.Certificate) string { return c.Status }, Cell: stateCell, Detail: stateCell, Tone: stateTone, Where: output.InTable | output.InWide | output.InTSV},
 		{Name: "status", Value: func(c cmapi.Certificate) string { return cmdutil.StateWords(&c) }, Tone: stateTone, Where: output.InDetails},
-		{Name: "serial", Value: func(c cmapi.Certificate) string { return c.Serial.String() }},
+		{Name: "serial", Value: func(c cmapi.Certificate) string { return c.Serial.String() }, Spare: true},
 		{Name: "validfrom", Value: func(c cmapi.Certificate) string { return cmdutil.TimeText(c.ValidFrom) }, Where: output.NotInTable},
 		{Name: "validto", Value: func(c cmapi.Certificate) string { return cmdutil.TimeText(c.ValidTo) }, Where: output.NotInTable},
 		{Name: "validto", Value: func(c cmapi.Certificate) string { return cmdutil.DateText(c.ValidTo) }, Where: output.InTable}, // the day is what people plan by
@@ -48,7 +49,8 @@ func stateTone(c cmapi.Certificate) output.Tone {
 
 // outcomeNoun prints what a write did to each item.
 var outcomeNoun = output.Noun[ops.Result]{
-	Name: "outcome",
+	Name:   "outcome",
+	Schema: "outcome",
 	ID: func(r ops.Result) string {
 		if r.Outcome.Good() {
 			return r.Key
@@ -75,8 +77,9 @@ type stored struct {
 }
 
 var storedNoun = output.Noun[stored]{
-	Name: "certificate",
-	ID:   func(s stored) string { return s.CertID },
+	Name:   "certificate",
+	Schema: "issued",
+	ID:     func(s stored) string { return s.CertID },
 	Fields: []output.Field[stored]{
 		{Name: "certid", Value: func(s stored) string { return s.CertID }},
 		{Name: "serial", Value: func(s stored) string { return s.Serial.String() }},

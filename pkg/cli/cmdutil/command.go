@@ -18,11 +18,14 @@ const (
 	GroupLocal = "local"
 )
 
-// What commands are annotated with for the reference pages: the operationIds
-// that one calls, and the tsv columns that it prints.
+// What commands are annotated with: the operationIds that one calls, and the
+// columns and the schema of what it prints.
 const (
 	operationsKey = "cmctl_operations"
 	columnsKey    = "cmctl_columns"
+	moreKey       = "cmctl_more_columns"
+	schemaKey     = "cmctl_schema"
+	withKey       = "cmctl_with"
 )
 
 // Operations notes which operations of the API a command is for.
@@ -33,13 +36,44 @@ func Operations(cmd *cobra.Command, ids ...string) *cobra.Command {
 // OperationsOf are the operationIds that a command is for.
 func OperationsOf(cmd *cobra.Command) []string { return strings.Fields(cmd.Annotations[operationsKey]) }
 
-// Columns notes the tsv columns of what a command prints, in their order.
-func Columns(cmd *cobra.Command, names []string) *cobra.Command {
-	return annotate(cmd, columnsKey, names)
+// Columns notes what a command prints, for --columns and --sort, completion and
+// the reference.
+func Columns(cmd *cobra.Command, c output.Columns) *cobra.Command {
+	return annotateColumns(cmd, c, "")
 }
 
-// ColumnsOf are the tsv columns of a command; none when it prints no noun.
-func ColumnsOf(cmd *cobra.Command) []string { return strings.Fields(cmd.Annotations[columnsKey]) }
+// ColumnsWith notes what a command prints when a flag is given.
+func ColumnsWith(cmd *cobra.Command, flag string, c output.Columns) *cobra.Command {
+	annotate(cmd, withKey, []string{flag})
+	return annotateColumns(cmd, c, "_with")
+}
+
+func annotateColumns(cmd *cobra.Command, c output.Columns, with string) *cobra.Command {
+	annotate(cmd, columnsKey+with, c.TSV)
+	annotate(cmd, moreKey+with, c.More)
+	return annotate(cmd, schemaKey+with, []string{c.Schema})
+}
+
+// ColumnsOf are the columns of a command as its flags are; none when it prints
+// no noun.
+func ColumnsOf(cmd *cobra.Command) output.Columns {
+	if flag, c := AlternativeOf(cmd); flag != "" && cmd.Flags().Changed(flag) {
+		return c
+	}
+	return columnsOf(cmd, "")
+}
+
+// AlternativeOf is the flag with which a command prints other records, and
+// their columns.
+func AlternativeOf(cmd *cobra.Command) (flag string, c output.Columns) {
+	return cmd.Annotations[withKey], columnsOf(cmd, "_with")
+}
+
+func columnsOf(cmd *cobra.Command, with string) output.Columns {
+	return output.Columns{
+		TSV: strings.Fields(cmd.Annotations[columnsKey+with]), More: strings.Fields(cmd.Annotations[moreKey+with]), Schema: cmd.Annotations[schemaKey+with],
+	}
+}
 
 func annotate(cmd *cobra.Command, key string, words []string) *cobra.Command {
 	if cmd.Annotations == nil {

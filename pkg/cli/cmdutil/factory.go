@@ -38,6 +38,7 @@ type Factory struct {
 	CatchSignals func()
 
 	flags    *pflag.FlagSet // of the command that runs
+	output   *output.Options
 	settings *config.Settings
 	client   *cmapi.Client
 	officers map[signer.Ref]*signer.Identity
@@ -87,7 +88,7 @@ func (f *Factory) isSet(name string) bool {
 // CheckSwitches refuses a variable of an on-or-off flag that says neither, and
 // turns colour off where that is wanted.
 func (f *Factory) CheckSwitches() error {
-	for _, name := range []string{"no-header", "no-color", "no-input", "debug", "quiet"} {
+	for _, name := range []string{"no-header", "csv-safe", "no-color", "no-input", "debug", "quiet"} {
 		if _, err := config.EnvBool(f.Env, name); err != nil {
 			return err
 		}
@@ -100,31 +101,6 @@ func (f *Factory) CheckSwitches() error {
 
 // Yes says that the officer answered the question beforehand.
 func (f *Factory) Yes() bool { return f.isSet("yes") }
-
-// Format is the form of output: -o, else CMCTL_OUTPUT, else a table on a
-// terminal and tsv in a pipe.
-func (f *Factory) Format() (output.Format, error) {
-	v, ok := f.Flag("output")
-	if !ok {
-		v, _, ok = config.EnvFor(f.Env, "output")
-	}
-	switch {
-	case ok:
-		return output.ParseFormat(v)
-	case f.Streams.OutTTY:
-		return output.Table, nil
-	}
-	return output.TSV, nil
-}
-
-// OutputOptions are the options for printing a noun.
-func (f *Factory) OutputOptions() (output.Options, error) {
-	format, err := f.Format()
-	return output.Options{
-		Format: format, Out: f.Streams.Out, TTY: f.Streams.OutTTY, Width: f.Streams.OutWidth, Color: f.Streams.OutColor,
-		NoHeader: f.isSet("no-header"), RowLimit: output.DefaultRowLimit,
-	}, err
-}
 
 // Notice tells people something on stderr. Data on stdout or --quiet silence it.
 func (f *Factory) Notice(format string, args ...any) {
@@ -356,11 +332,4 @@ func Plural(n int, noun string) string {
 		noun += "s"
 	}
 	return fmt.Sprintf("%d %s", n, noun)
-}
-
-// FormatGiven says that -o was given: then records are wanted on stdout where
-// a verb would otherwise print bare certificates.
-func (f *Factory) FormatGiven() bool {
-	_, ok := f.Flag("output")
-	return ok
 }

@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 
 	"github.com/cmctl/cmctl/pkg/cmapi"
 	"github.com/cmctl/cmctl/pkg/exit"
@@ -16,7 +17,8 @@ import (
 )
 
 // FilterFlags are the search filters: one flag for each parameter of
-// listCertificates, and --param for those of a newer gateway.
+// listCertificates, --param for those of a newer gateway, and those that people
+// think in, which the gateway answers in part only (query.go).
 type FilterFlags struct {
 	f       cmapi.CertificateFilter
 	serial  string
@@ -24,7 +26,12 @@ type FilterFlags struct {
 	reasons []string
 	times   []*timeFlag
 	within  string
+	since   string
+	status  []string
+	match   []string
 	params  []string
+
+	flags *pflag.FlagSet // these alone
 }
 
 type timeFlag struct {
@@ -34,17 +41,39 @@ type timeFlag struct {
 
 // AddFilterFlags adds the filters to a command.
 func AddFilterFlags(cmd *cobra.Command) *FilterFlags {
-	return addFilterFlags(cmd, cmapi.FilterParameters())
+	ff := NewFilterFlags(cmd.Flags())
+	completeFilters(cmd)
+	_ = cmd.RegisterFlagCompletionFunc("type", cobra.FixedCompletions([]string{"EE", "CA", "EE,CA"}, cobra.ShellCompDirectiveNoFileComp))
+	_ = cmd.RegisterFlagCompletionFunc("status", cobra.FixedCompletions(States(), cobra.ShellCompDirectiveNoFileComp))
+	return ff
 }
 
 // AddIssuerFilterFlags adds those that listIssuers has.
 func AddIssuerFilterFlags(cmd *cobra.Command) *FilterFlags {
-	return addFilterFlags(cmd, cmapi.IssuerParameters())
+	ff := newFilterFlags(cmapi.IssuerParameters())
+	cmd.Flags().AddFlagSet(ff.flags)
+	completeFilters(cmd)
+	return ff
 }
 
-func addFilterFlags(cmd *cobra.Command, known []string) *FilterFlags {
-	ff := &FilterFlags{}
-	f, fs := &ff.f, cmd.Flags()
+func completeFilters(cmd *cobra.Command) {
+	_ = cmd.RegisterFlagCompletionFunc("reason", cobra.FixedCompletions(ReasonWords(pki.SearchReasons()), cobra.ShellCompDirectiveNoFileComp))
+}
+
+// NewFilterFlags adds the filters to a set of flags, which need not be those of
+// a command: a verb may take a whole search as one value.
+func NewFilterFlags(add *pflag.FlagSet) *FilterFlags {
+	ff := newFilterFlags(cmapi.FilterParameters())
+	fs := ff.flags
+	fs.StringSliceVar(&ff.status, "status", nil, "only certificates in one of these `states`, joined by commas {"+strings.Join(States(), "|")+"}; revoked are those revoked for good")
+	fs.StringArrayVar(&ff.match, "match", nil, "only those whose subject, issuer or serial fits this RE2 `regex`; FIELD=regex looks at one of {"+strings.Join(matchFields(), "|")+"}; repeatable, all must fit")
+	add.AddFlagSet(fs)
+	return ff
+}
+
+func newFilterFlags(known []string) *FilterFlags {
+	ff := &FilterFlags{flags: pflag.NewFlagSet("", pflag.ContinueOnError)}
+	f, fs := &ff.f, ff.flags
 	has := func(api string) bool { return slices.Contains(known, api) }
 	text := func(p *string, name, usage, api string) {
 		if has(api) {
@@ -69,10 +98,8 @@ func addFilterFlags(cmd *cobra.Command, known []string) *FilterFlags {
 	}
 	if has("subjectType") {
 		fs.StringSliceVar(&ff.types, "type", nil, "subject `types` EE, CA or EE,CA; end entities only by default (API: subjectType)")
-		_ = cmd.RegisterFlagCompletionFunc("type", cobra.FixedCompletions([]string{"EE", "CA", "EE,CA"}, cobra.ShellCompDirectiveNoFileComp))
 	}
 	fs.StringSliceVar(&ff.reasons, "reason", nil, "revoked for one of these `reasons`, words or numbers, joined by commas {"+strings.Join(ReasonWords(pki.SearchReasons()), "|")+"} (API: revocationReason)")
-	_ = cmd.RegisterFlagCompletionFunc("reason", cobra.FixedCompletions(ReasonWords(pki.SearchReasons()), cobra.ShellCompDirectiveNoFileComp))
 
 	flag := func(p *bool, name, usage, api string) {
 		if has(api) {
@@ -104,6 +131,7 @@ func addFilterFlags(cmd *cobra.Command, known []string) *FilterFlags {
 		fs.StringVar(&tf.text, t.name, "", t.usage+" this `time` (API: "+t.api+")")
 	}
 	fs.StringVar(&ff.within, "expires-within", "", "validity ends between now and this `time`, such as 30d")
+	fs.StringVar(&ff.since, "issued-since", "", "validity starts at this `time` or later, such as -7d")
 	fs.StringArrayVar(&ff.params, "param", nil, "a parameter that only a newer gateway knows, as `NAME=VALUE`; repeatable")
 	return ff
 }
@@ -117,8 +145,12 @@ func ReasonWords(rs []pki.Reason) []string {
 	return words
 }
 
-// Filter is what the flags say. now is what relative times count from.
+// Filter is what the gateway is asked. now is what relative times count from.
+// Where --status or --match may be given, Query has the rest.
 func (ff *FilterFlags) Filter(now time.Time) (cmapi.CertificateFilter, error) {
+	if err := ff.notEmpty(); err != nil {
+		return ff.f, err
+	}
 	for _, t := range ff.times {
 		if t.text == "" {
 			continue
@@ -164,15 +196,8 @@ func (ff *FilterFlags) Filter(now time.Time) (cmapi.CertificateFilter, error) {
 		}
 		f.RevocationReason = append(f.RevocationReason, int(r))
 	}
-	if ff.within != "" {
-		if !f.ValidToTimeFrom.IsZero() || !f.ValidToTimeTo.IsZero() {
-			return f, exit.Usagef("", "--expires-within stands for --expires-after now --expires-before TIME: give one or the others")
-		}
-		until, err := pki.ParseTime(ff.within, now)
-		if err != nil {
-			return f, flagError("expires-within", err)
-		}
-		f.ValidToTimeFrom, f.ValidToTimeTo = now, until
+	if err := ff.shortTimes(&f, now); err != nil {
+		return f, err
 	}
 	for _, p := range ff.params {
 		name, value, ok := strings.Cut(p, "=")
@@ -188,6 +213,46 @@ func (ff *FilterFlags) Filter(now time.Time) (cmapi.CertificateFilter, error) {
 		f.Extra.Add(name, value)
 	}
 	return f, checkFilter(&f)
+}
+
+// notEmpty refuses a filter that is no filter: a script's variable had no value,
+// and the search would find everything.
+func (ff *FilterFlags) notEmpty() (err error) {
+	ff.flags.VisitAll(func(fl *pflag.Flag) {
+		if v := fl.Value.String(); err == nil && fl.Changed && (v == "" || v == "[]") {
+			err = exit.Usagef("leave the flag out to search without it", "--%s is empty", fl.Name)
+		}
+	})
+	return err
+}
+
+// shortTimes are the everyday forms of pairs of times.
+func (ff *FilterFlags) shortTimes(f *cmapi.CertificateFilter, now time.Time) error {
+	if ff.within != "" {
+		if !f.ValidToTimeFrom.IsZero() || !f.ValidToTimeTo.IsZero() {
+			return exit.Usagef("", "--expires-within stands for --expires-after now --expires-before TIME: give one or the others")
+		}
+		until, err := pki.ParseTime(ff.within, now)
+		switch {
+		case err != nil:
+			return flagError("expires-within", err)
+		case !until.After(now):
+			return exit.Usagef("--expired finds those that have expired", "--expires-within %s: that is not ahead", ff.within)
+		}
+		f.ValidToTimeFrom, f.ValidToTimeTo = now, until
+	}
+	if ff.since != "" {
+		if !f.ValidFromTimeFrom.IsZero() {
+			return exit.Usagef("", "--issued-since and --valid-from-after both say when validity starts: give one of them")
+		}
+		since, err := pki.ParseTime(ff.since, now)
+		if err != nil {
+			return flagError("issued-since", err)
+		}
+		// The API's bound is exclusive and certificates know whole seconds.
+		f.ValidFromTimeFrom = since.Add(-time.Nanosecond).Truncate(time.Second)
+	}
+	return nil
 }
 
 // keyIdentifier reads a key identifier as certificate viewers print it: hex,

@@ -16,8 +16,9 @@ type entry struct {
 
 // contextNoun prints contexts; the tsv columns are contract.
 var contextNoun = output.Noun[entry]{
-	Name: "context",
-	ID:   func(e entry) string { return e.Name },
+	Name:   "context",
+	Schema: "context",
+	ID:     func(e entry) string { return e.Name },
 	Fields: []output.Field[entry]{
 		{Name: "name", Value: func(e entry) string { return e.Name }},
 		{Name: "current", Value: func(e entry) string { return yesNo(e.Current) }},

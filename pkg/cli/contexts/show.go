@@ -18,12 +18,13 @@ type value struct {
 }
 
 var valueNoun = output.Noun[value]{
-	Name: "setting",
-	ID:   func(v value) string { return v.Name },
+	Name:   "setting",
+	Schema: "setting",
+	ID:     func(v value) string { return v.Name },
 	Fields: []output.Field[value]{
 		{Name: "name", Value: func(v value) string { return v.Name }},
 		{Name: "value", Value: func(v value) string { return v.Value }, Flex: true},
-		{Name: "origin", Value: func(v value) string { return v.Origin }},
+		{Name: "origin", Value: func(v value) string { return v.Origin }, Flex: true},
 	},
 }
 

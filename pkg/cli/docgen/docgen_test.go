@@ -12,6 +12,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
+	"github.com/cmctl/cmctl/pkg/output"
 )
 
 // toy is a tree with everything that pages print.
@@ -28,7 +29,7 @@ func toy() *cobra.Command {
 	}
 	verb.Flags().Int("batch", 100, "most `N` at once (API: limit)")
 	verb.Flags().Bool("fast", false, "quickly")
-	noun.AddCommand(cmdutil.Columns(cmdutil.Operations(verb, "getCertificateDetails"), []string{"certid", "status"}))
+	noun.AddCommand(cmdutil.Columns(cmdutil.Operations(verb, "getCertificateDetails"), output.Columns{TSV: []string{"certid", "status"}, More: []string{"ski"}, Schema: "certificate"}))
 	root.AddCommand(noun)
 	return root
 }
@@ -67,9 +68,11 @@ quickly
 .PP
 The options of every command, such as \fB\-\-context\fR and \fB\-\-output\fR, are in \fBcmctl\fR(1).
 .SH OUTPUT
-The columns of \fB\-o tsv\fR, in this order, to which later versions only append:
+The columns of \fB\-o tsv\fR and \fB\-o csv\fR, in this order, to which later versions only append:
 .PP
 certid, status
+.PP
+With \fB\-\-columns\fR, and for \fB\-\-sort\fR, there are also ski.
 .SH EXAMPLES
 .RS 4
 .nf
@@ -117,12 +120,16 @@ cmctl cert show 2 | cat
 
 ## Columns
 
-The columns of '-o tsv', in this order. Later versions only append.
+The columns of '-o tsv' and '-o csv', in this order. Later versions only append.
 
 |  | column |
 |---|---|
 | 1 | 'certid' |
 | 2 | 'status' |
+
+With '--columns', and for '--sort', there are also 'ski'.
+
+A record of '-o json' is described by [certificate.json](../schema/certificate.json).
 
 ## Operations of the API
 

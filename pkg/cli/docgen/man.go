@@ -37,9 +37,12 @@ func manPage(cmd *cobra.Command) []byte {
 	} else {
 		r.line(".PP\nThe options of every command, such as \\fB\\-\\-context\\fR and \\fB\\-\\-output\\fR, are in %s.", reference(cmd.Root()))
 	}
-	if cols := cmdutil.ColumnsOf(cmd); len(cols) > 0 {
+	if cols := cmdutil.ColumnsOf(cmd); len(cols.TSV) > 0 {
 		r.section("Output")
-		r.line("The columns of \\fB\\-o tsv\\fR, in this order, to which later versions only append:\n.PP\n%s", escapeRoff(strings.Join(cols, ", ")))
+		r.line("The columns of \\fB\\-o tsv\\fR and \\fB\\-o csv\\fR, in this order, to which later versions only append:\n.PP\n%s", escapeRoff(strings.Join(cols.TSV, ", ")))
+		if len(cols.More) > 0 {
+			r.line(".PP\nWith \\fB\\-\\-columns\\fR, and for \\fB\\-\\-sort\\fR, there are also %s.", escapeRoff(strings.Join(cols.More, ", ")))
+		}
 	}
 	if cmd.HasExample() {
 		r.section("Examples")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
 	"github.com/cmctl/cmctl/pkg/cmapi"
+	"github.com/cmctl/cmctl/pkg/output"
 )
 
 // page is a page of the reference, in Markdown.
@@ -66,13 +67,9 @@ func commandPage(cmd *cobra.Command) []byte {
 	if cmd.HasExample() {
 		p.line("## Examples\n\n```sh\n%s\n```\n", strings.Join(examples(cmd), "\n"))
 	}
-	if cols := cmdutil.ColumnsOf(cmd); len(cols) > 0 {
-		p.line("## Columns\n\nThe columns of `-o tsv`, in this order. Later versions only append.\n")
-		var rows [][]string
-		for i, c := range cols {
-			rows = append(rows, []string{fmt.Sprint(i + 1), code(c)})
-		}
-		p.table([]string{"", "column"}, rows)
+	p.columns("", cmdutil.ColumnsOf(cmd))
+	if flag, c := cmdutil.AlternativeOf(cmd); flag != "" {
+		p.columns(" with `--"+flag+"`", c)
 	}
 	if ids := cmdutil.OperationsOf(cmd); len(ids) > 0 {
 		p.line("## Operations of the API\n")
@@ -87,6 +84,24 @@ func commandPage(cmd *cobra.Command) []byte {
 		p.table([]string{"operationId", "method and path", ""}, rows)
 	}
 	return p.end()
+}
+
+func (p *page) columns(when string, c output.Columns) {
+	if len(c.TSV) == 0 {
+		return
+	}
+	p.line("## Columns" + when + "\n\nThe columns of `-o tsv` and `-o csv`, in this order. Later versions only append.\n")
+	var rows [][]string
+	for i, name := range c.TSV {
+		rows = append(rows, []string{fmt.Sprint(i + 1), code(name)})
+	}
+	p.table([]string{"", "column"}, rows)
+	if len(c.More) > 0 {
+		p.line("With `--columns`, and for `--sort`, there are also `%s`.\n", strings.Join(c.More, "`, `"))
+	}
+	if c.Schema != "" {
+		p.line("A record of `-o json` is described by [%s.json](../schema/%s.json).\n", c.Schema, c.Schema)
+	}
 }
 
 func (p *page) flags(title string, fs []flag) {

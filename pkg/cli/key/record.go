@@ -155,7 +155,8 @@ func (r record) pinEach() string {
 
 // keyNoun prints keys; the tsv columns are contract.
 var keyNoun = output.Noun[record]{
-	Name: "key",
+	Name:   "key",
+	Schema: "key",
 	ID: func(r record) string {
 		if r.State == stateKey || r.State == stateHidden {
 			return r.URI
@@ -167,7 +168,7 @@ var keyNoun = output.Noun[record]{
 		{Name: "token", Value: func(r record) string { return r.token().Label }},
 		{Name: "id", Value: func(r record) string { return r.ID }},
 		{Name: "label", Value: func(r record) string { return r.Label }, Flex: true},
-		{Name: "type", Value: func(r record) string { return r.Type }},
+		{Name: "type", Value: func(r record) string { return r.Type }, Spare: true},
 		{Name: "state", Value: func(r record) string { return r.State }, Tone: func(r record) output.Tone {
 			if r.State == stateError {
 				return output.Bad
@@ -175,12 +176,12 @@ var keyNoun = output.Noun[record]{
 			return output.Plain
 		}},
 		{Name: "use", Value: func(r record) string { return strings.Join(r.Use, ",") }},
-		{Name: "validto", Header: "VALID TO", Value: func(r record) string { return r.certificate().ValidTo }, Cell: func(r record) string {
+		{Name: "validto", Header: "VALID TO", Spare: true, Value: func(r record) string { return r.certificate().ValidTo }, Cell: func(r record) string {
 			day, _, _ := strings.Cut(r.certificate().ValidTo, "T")
 			return day
 		}},
-		{Name: "subject", Value: func(r record) string { return r.certificate().Subject }, Flex: true},
-		{Name: "uri", Header: "URI", Value: func(r record) string { return r.URI }, Where: output.InTable},
+		{Name: "subject", Value: func(r record) string { return r.certificate().Subject }, Flex: true, Spare: true},
+		{Name: "uri", Header: "URI", Value: func(r record) string { return r.URI }, Where: output.InTable, Spare: true},
 		{Name: "issuer", Value: func(r record) string { return r.certificate().Issuer }, Where: output.NotInTable},
 		{Name: "serial", Value: func(r record) string { return r.certificate().Serial }, Where: output.NotInTable},
 		{Name: "sha256", Value: func(r record) string { return r.certificate().SHA256 }, Where: output.NotInTable},

@@ -34,8 +34,9 @@ type step struct {
 }
 
 var stepNoun = output.Noun[step]{
-	Name: "step",
-	ID:   func(s step) string { return s.Name },
+	Name:   "step",
+	Schema: "key-test",
+	ID:     func(s step) string { return s.Name },
 	Fields: []output.Field[step]{
 		{Name: "step", Value: func(s step) string { return s.Name }},
 		{Name: "outcome", Value: func(s step) string { return s.Outcome }, Tone: func(s step) output.Tone {

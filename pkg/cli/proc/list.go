@@ -12,8 +12,9 @@ import (
 
 // procedureNoun prints token procedures; the tsv columns are contract.
 var procedureNoun = output.Noun[cmapi.Procedure]{
-	Name: "procedure",
-	ID:   func(p cmapi.Procedure) string { return p.ID },
+	Name:   "procedure",
+	Schema: "procedure",
+	ID:     func(p cmapi.Procedure) string { return p.ID },
 	Fields: []output.Field[cmapi.Procedure]{
 		{Name: "procid", Value: func(p cmapi.Procedure) string { return p.ID }},
 		{Name: "name", Value: func(p cmapi.Procedure) string { return p.Name }, Flex: true},

@@ -13,16 +13,17 @@ import (
 // registrationNoun prints registrations. The tsv columns and their order are
 // contract: append only.
 var registrationNoun = output.Noun[cmapi.Registration]{
-	Name: "registration",
-	ID:   func(r cmapi.Registration) string { return r.RegID },
+	Name:   "registration",
+	Schema: "registration",
+	ID:     func(r cmapi.Registration) string { return r.RegID },
 	Fields: []output.Field[cmapi.Registration]{
 		{Name: "regid", Value: func(r cmapi.Registration) string { return r.RegID }},
 		{Name: "status", Value: func(r cmapi.Registration) string { return r.Status }, Tone: statusTone},
 		{Name: "regtype", Value: func(r cmapi.Registration) string { return r.RegType }},
 		{Name: "fqdn", Value: func(r cmapi.Registration) string { return r.FQDN }, Flex: true},
-		{Name: "validity", Value: func(r cmapi.Registration) string { return r.Validity }},
+		{Name: "validity", Value: func(r cmapi.Registration) string { return r.Validity }, Spare: true},
 		{Name: "creationdate", Value: func(r cmapi.Registration) string { return cmdutil.TimeText(r.CreationDate) }, Cell: func(r cmapi.Registration) string { return cmdutil.DateText(r.CreationDate) }},
-		{Name: "officer", Value: func(r cmapi.Registration) string { return r.Officer }, Flex: true},
+		{Name: "officer", Value: func(r cmapi.Registration) string { return r.Officer }, Flex: true, Spare: true},
 		{Name: "certids", Value: func(r cmapi.Registration) string { return strings.Join(r.CertIDs, ",") }, Where: output.NotInTable},
 		{Name: "accountids", Value: func(r cmapi.Registration) string { return strings.Join(r.AccountIDs, ",") }, Where: output.NotInTable},
 		{Name: "encryptedpassword", Value: func(r cmapi.Registration) string { return r.EncryptedPassword }, Where: output.NotInTable},
@@ -47,7 +48,8 @@ type result struct {
 
 // outcomeNoun prints what a write did to each registration.
 var outcomeNoun = output.Noun[result]{
-	Name: "outcome",
+	Name:   "outcome",
+	Schema: "registration-outcome",
 	ID: func(r result) string {
 		if r.Outcome.Good() {
 			return r.RegID

@@ -116,8 +116,9 @@ type attribute struct {
 }
 
 var findingNoun = output.Noun[finding]{
-	Name: "artefact",
-	ID:   func(d finding) string { return d.SHA256 },
+	Name:   "artefact",
+	Schema: "artefact",
+	ID:     func(d finding) string { return d.SHA256 },
 	Fields: []output.Field[finding]{
 		{Name: "kind", Value: func(d finding) string { return d.Kind }},
 		{Name: "subject", Value: func(d finding) string { return d.Subject }},

@@ -21,8 +21,9 @@ type versionInfo struct {
 }
 
 var versionNoun = output.Noun[versionInfo]{
-	Name: "version",
-	ID:   func(v versionInfo) string { return v.Version },
+	Name:   "version",
+	Schema: "version",
+	ID:     func(v versionInfo) string { return v.Version },
 	Fields: []output.Field[versionInfo]{
 		{Name: "version", Value: func(v versionInfo) string { return v.Version }},
 		{Name: "go", Value: func(v versionInfo) string { return v.Go }},
