@@ -165,7 +165,7 @@ func parseCRL(body []byte, issuer *x509.Certificate) (*crl, error) {
 		return nil, exit.New(exit.Unavailable, "", "%w: %v", errNoCRL, err)
 	}
 	if !bytes.Equal(head.RawIssuer, issuer.RawSubject) {
-		return nil, exit.New(exit.Failure, "", "the CRL is by %s, not by the certificate's issuer %s", nameText(head.RawIssuer), nameText(issuer.RawSubject))
+		return nil, exit.New(exit.Failure, "", "the CRL is by %s, not by the certificate's issuer %s", pki.DN(head.RawIssuer), pki.DN(issuer.RawSubject))
 	}
 	if err := issuer.CheckSignature(head.SignatureAlgorithm, signed, head.Signature); err != nil {
 		return nil, exit.New(exit.Failure, "", "the CRL is not signed by the issuer: %w", err)

@@ -74,12 +74,3 @@ func (c *Checker) Issuer(ctx context.Context, cert *x509.Certificate) (*x509.Cer
 	}
 	return issuer, nil
 }
-
-// nameText is a name for messages.
-func nameText(der []byte) string {
-	name, err := pki.ParseRawName(der)
-	if err != nil {
-		return "a name that cannot be read"
-	}
-	return name.String()
-}

@@ -150,7 +150,7 @@ func provenBy(r *ocsp.Response, issuer *x509.Certificate, now time.Time) (string
 		}
 		return byIssuer, nil
 	}
-	name := nameText(by.RawSubject)
+	name := pki.DN(by.RawSubject)
 	if !bytes.Equal(by.RawIssuer, issuer.RawSubject) {
 		return unproven("the responder %s is not named by the certificate's issuer", name)
 	}

@@ -42,7 +42,7 @@ func (e *NotPublishedError) Hint() string {
 // patience lasts: then the error is a *NotPublishedError. What is visible is
 // not asked about again, and a list that did not change is not read again.
 // progress, which may be nil, is told after each look how many are pending. An
-// interruption is ctx.Err(), with what is known so far.
+// interruption is the cause of its context, with what is known so far.
 func (c *Checker) Wait(ctx context.Context, targets []Target, patience time.Duration, progress func(pending int)) ([]Result, error) {
 	start := time.Now()
 	results := make([]Result, len(targets))
@@ -53,8 +53,8 @@ func (c *Checker) Wait(ctx context.Context, targets []Target, patience time.Dura
 	kept := &lists{kept: map[listKey]keptList{}}
 	for pause := firstPause; ; pause = min(pause*3/2, lastPause) {
 		c.look(ctx, targets, pending, results, kept)
-		if err := ctx.Err(); err != nil {
-			return results, err
+		if ctx.Err() != nil {
+			return results, context.Cause(ctx)
 		}
 		left := pending[:0]
 		for _, i := range pending {
@@ -77,7 +77,7 @@ func (c *Checker) Wait(ctx context.Context, targets []Target, patience time.Dura
 		case <-timer.C:
 		case <-ctx.Done():
 			timer.Stop()
-			return results, ctx.Err()
+			return results, context.Cause(ctx)
 		}
 	}
 }

@@ -16,7 +16,7 @@ func NewCmd(f *cmdutil.Factory) *cobra.Command {
 		GroupID: cmdutil.GroupWork,
 	}
 	cmd.AddCommand(
-		newSearchCmd(f), newShowCmd(f), newDownloadCmd(f),
+		newSearchCmd(f), newShowCmd(f), newStatusCmd(f), newDownloadCmd(f),
 		newIssueCmd(f), newIssueP12Cmd(f), newIssueAttrCmd(f), newIssueSKIPCmd(f),
 		newImportCmd(f), newRevokeCmd(f), newHoldCmd(f), newReinstateCmd(f), newIssuersCmd(f),
 	)
