@@ -136,9 +136,9 @@ var statusNoun = output.Noun[statusRecord]{
 	Fields: []output.Field[statusRecord]{
 		{Name: "certid", Value: func(r statusRecord) string { return r.CertID }},
 		{Name: "verdict", Value: func(r statusRecord) string { return r.Verdict }, Tone: verdictTone},
-		{Name: "gateway", Value: gatewayWord, Tone: func(r statusRecord) output.Tone { return stateOfTone(r.Gateway) }, Detail: func(r statusRecord) string { return stateText(r.Gateway) }},
-		{Name: "crl", Value: func(r statusRecord) string { return r.CRL.words() }, Tone: func(r statusRecord) output.Tone { return stateOfTone(&r.CRL.stateOf) }, Detail: func(r statusRecord) string { return stateText(&r.CRL.stateOf) }},
-		{Name: "ocsp", Value: func(r statusRecord) string { return r.OCSP.words() }, Tone: func(r statusRecord) output.Tone { return stateOfTone(&r.OCSP.stateOf) }, Detail: func(r statusRecord) string { return stateText(&r.OCSP.stateOf) }},
+		{Name: "gateway", Value: func(r statusRecord) string { return gatewayOf(r).Status }, Cell: func(r statusRecord) string { return gatewayOf(r).words() }, Tone: func(r statusRecord) output.Tone { return stateOfTone(r.Gateway) }, Detail: func(r statusRecord) string { return stateText(r.Gateway) }},
+		{Name: "crl", Value: func(r statusRecord) string { return r.CRL.Status }, Cell: func(r statusRecord) string { return r.CRL.words() }, Tone: func(r statusRecord) output.Tone { return stateOfTone(&r.CRL.stateOf) }, Detail: func(r statusRecord) string { return stateText(&r.CRL.stateOf) }},
+		{Name: "ocsp", Value: func(r statusRecord) string { return r.OCSP.Status }, Cell: func(r statusRecord) string { return r.OCSP.words() }, Tone: func(r statusRecord) output.Tone { return stateOfTone(&r.OCSP.stateOf) }, Detail: func(r statusRecord) string { return stateText(&r.OCSP.stateOf) }},
 		{Name: "reason", Value: func(r statusRecord) string { return gatewayOf(r).Reason }, Where: output.InWide | output.InTSV},
 		{Name: "revocationtime", Value: func(r statusRecord) string { return cmdutil.TimeText(gatewayOf(r).RevocationTime) }, Where: output.InWide | output.InTSV},
 		{Name: "crlreason", Value: func(r statusRecord) string { return r.CRL.Reason }, Where: output.InTSV},
@@ -164,16 +164,9 @@ var statusNoun = output.Noun[statusRecord]{
 
 func gatewayOf(r statusRecord) stateOf {
 	if r.Gateway == nil {
-		return stateOf{}
+		return stateOf{} // not asked
 	}
 	return *r.Gateway
-}
-
-func gatewayWord(r statusRecord) string {
-	if r.Gateway == nil {
-		return "" // not asked
-	}
-	return r.Gateway.words()
 }
 
 // stateText is a state with all that belongs to it.
