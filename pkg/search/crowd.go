@@ -132,7 +132,7 @@ func (r *reader) byIssuer(ctx context.Context, s slice, a *answer) ([]slice, err
 	for _, p := range parts {
 		page, err := r.l.List(ctx, p.query(), 1, 0)
 		switch {
-		case refusedValue(err):
+		case Refused(err):
 			return nil, nil
 		case err != nil:
 			return nil, err

@@ -57,9 +57,9 @@ type answer struct {
 // complete says that the page holds all there is.
 func (a *answer) complete() bool { return a.end || a.page.Hits >= 0 && a.unique >= a.page.Hits }
 
-// refusedValue tells the answer -14, by which a gateway refuses more hits than
+// Refused tells the answer -14, by which a gateway refuses more hits than
 // its cap and much else: codes do not separate these.
-func refusedValue(err error) bool {
+func Refused(err error) bool {
 	var call *cmapi.Error
 	return errors.As(err, &call) && call.Code == cmapi.CodeBadValue
 }
@@ -84,7 +84,7 @@ func (r *reader) list(ctx context.Context, f cmapi.CertificateFilter, limit int)
 	}
 	next, err := r.l.List(ctx, f, limit, len(page.Certificates))
 	switch {
-	case refusedValue(err):
+	case Refused(err):
 		return a, nil
 	case err != nil:
 		return nil, err
@@ -126,20 +126,20 @@ func (r *reader) first(ctx context.Context, limit int) (*answer, error) {
 			r.size, r.cap = n, n
 		}
 		return a, nil
-	case !refusedValue(err):
+	case !Refused(err):
 		return nil, err
 	}
 	refused := err
 	if a, err = r.list(ctx, r.filter, 0); err == nil {
 		return a, r.learn(ctx, a)
-	} else if !refusedValue(err) {
+	} else if !Refused(err) {
 		return nil, err
 	}
 	// Too many, or something else is wrong with it? Of a second long ago there
 	// are never too many.
 	past := r.root()
 	past.windows[0] = window{earliest, earliest + 1}
-	if _, err := r.l.List(ctx, past.query(), 1, 0); refusedValue(err) {
+	if _, err := r.l.List(ctx, past.query(), 1, 0); Refused(err) {
 		return nil, exit.New(exit.Of(refused), "see whether a filter has a value that the gateway does not take", "%w", refused)
 	} else if err != nil {
 		return nil, err
@@ -161,7 +161,7 @@ func (r *reader) learn(ctx context.Context, a *answer) error {
 		switch _, err := r.l.List(ctx, r.filter, try, 0); {
 		case err == nil:
 			low = try
-		case refusedValue(err):
+		case Refused(err):
 			high = try
 		default:
 			return err
@@ -183,7 +183,7 @@ func (r *reader) read(ctx context.Context, s slice) ([]cmapi.Certificate, []slic
 	}
 	a, err := r.list(ctx, s.query(), ask)
 	switch {
-	case refusedValue(err):
+	case Refused(err):
 		return r.divide(ctx, s, nil)
 	case err != nil && !errors.Is(err, errRepeats):
 		return nil, nil, err

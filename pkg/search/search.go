@@ -92,7 +92,7 @@ func Count(ctx context.Context, l Lister, f cmapi.CertificateFilter) (int, error
 	switch {
 	case err == nil && page.Hits >= 0:
 		return page.Hits, nil
-	case err != nil && !refusedValue(err):
+	case err != nil && !Refused(err):
 		return 0, err
 	}
 	n := 0
