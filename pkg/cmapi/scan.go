@@ -102,16 +102,22 @@ func skipValue(raw []byte, i int) int {
 	return i
 }
 
+// skipString goes from quote to quote: one counts that has no backslash before
+// it, or a pair of them.
 func skipString(raw []byte, i int) int {
-	for i++; i < len(raw); i++ {
-		switch raw[i] {
-		case '\\':
-			i++
-		case '"':
-			return i + 1
+	for i++; ; {
+		n := bytes.IndexByte(raw[i:], '"')
+		if n < 0 {
+			return len(raw)
+		}
+		end, escapes := i+n, 0
+		for k := end - 1; k >= i && raw[k] == '\\'; k-- {
+			escapes++
+		}
+		if i = end + 1; escapes%2 == 0 {
+			return i
 		}
 	}
-	return i
 }
 
 // unquote is the text of a valid JSON string.
