@@ -25,11 +25,12 @@ var rooms = map[string][]string{
 	"cmd":            {"pkg/cli.", "pkg/sandbox/sandboxcli"},
 	"cmd/cmctl-docs": {"pkg/cli"},
 
-	"pkg/cli.":        {"pkg/cli", "pkg/ops", "pkg/search", "pkg/bulk", "pkg/output", "pkg/terminal", "pkg/config", "pkg/cmapi", "pkg/signer", "pkg/cms", "pkg/pki", "pkg/exit"},
-	"pkg/cli":         {"pkg/cli/cmdutil", "pkg/ops", "pkg/search", "pkg/bulk", "pkg/output", "pkg/terminal", "pkg/config", "pkg/cmapi", "pkg/signer", "pkg/cms", "pkg/pki", "pkg/exit"},
-	"pkg/cli/cmdutil": {"pkg/ops", "pkg/search", "pkg/bulk", "pkg/output", "pkg/terminal", "pkg/config", "pkg/cmapi", "pkg/signer", "pkg/cms", "pkg/pki", "pkg/exit"},
+	"pkg/cli.":        {"pkg/cli", "pkg/ops", "pkg/search", "pkg/revstatus", "pkg/bulk", "pkg/output", "pkg/terminal", "pkg/config", "pkg/cmapi", "pkg/signer", "pkg/cms", "pkg/pki", "pkg/exit"},
+	"pkg/cli":         {"pkg/cli/cmdutil", "pkg/ops", "pkg/search", "pkg/revstatus", "pkg/bulk", "pkg/output", "pkg/terminal", "pkg/config", "pkg/cmapi", "pkg/signer", "pkg/cms", "pkg/pki", "pkg/exit"},
+	"pkg/cli/cmdutil": {"pkg/ops", "pkg/search", "pkg/revstatus", "pkg/bulk", "pkg/output", "pkg/terminal", "pkg/config", "pkg/cmapi", "pkg/signer", "pkg/cms", "pkg/pki", "pkg/exit"},
 	"pkg/ops":         {"pkg/bulk", "pkg/search", "pkg/cmapi", "pkg/signer", "pkg/cms", "pkg/pki", "pkg/exit"},
 	"pkg/search":      {"pkg/cmapi", "pkg/pki", "pkg/exit"},
+	"pkg/revstatus":   {"pkg/pki", "pkg/exit"},
 	"pkg/bulk":        {"pkg/exit"},
 	"pkg/output":      {"pkg/pki", "pkg/exit"},
 	"pkg/terminal":    {"pkg/output", "pkg/exit"},
@@ -60,7 +61,7 @@ var outside = map[string][]string{
 	"github.com/getkin/kin-openapi":         {"pkg/clitest"},
 	"github.com/santhosh-tekuri/jsonschema": {"pkg/clitest"},
 	"github.com/rogpeppe/go-internal":       {"pkg/clitest"},
-	"net/http":                              {"pkg/cmapi", "pkg/sandbox", "pkg/clitest", "bench"},
+	"net/http":                              {"pkg/cmapi", "pkg/revstatus", "pkg/sandbox", "pkg/clitest", "bench"},
 	"testing":                               {"pkg/clitest"},
 }
 

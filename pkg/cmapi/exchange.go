@@ -98,7 +98,7 @@ func (c *Client) once(ctx context.Context, r Request) (*Answer, error) {
 		return nil, out
 	}
 	defer func() { _ = resp.Body.Close() }()
-	body, err := io.ReadAll(io.LimitReader(resp.Body, c.cfg.MaxAnswer+1))
+	body, err := readBody(resp, c.cfg.MaxAnswer+1)
 	trace.answered(resp, body, err)
 	a := &Answer{HTTP: resp.StatusCode, Body: body, CertID: resp.Header.Get("certId")}
 	a.ContentType, _, _ = mime.ParseMediaType(resp.Header.Get("Content-Type"))
@@ -115,6 +115,20 @@ func (c *Client) once(ctx context.Context, r Request) (*Answer, error) {
 		return nil, nonsense(r, a, fmt.Errorf("it is longer than %d MiB", c.cfg.MaxAnswer>>20))
 	}
 	return c.judge(r, a, retryAfter(resp))
+}
+
+// mostAtOnce is up to where the length that an answer claims is believed.
+const mostAtOnce = 4 << 20
+
+// readBody reads up to limit bytes. The length that the answer claims saves
+// growing step by step.
+func readBody(resp *http.Response, limit int64) ([]byte, error) {
+	var body bytes.Buffer
+	if n := min(resp.ContentLength, limit, mostAtOnce); n > 0 {
+		body.Grow(int(n) + bytes.MinRead)
+	}
+	_, err := body.ReadFrom(io.LimitReader(resp.Body, limit))
+	return body.Bytes(), err
 }
 
 // judge decides what an answer means: body first, status second.
@@ -214,7 +228,7 @@ func readEnvelope(body []byte) (*envelope, *object, error) {
 // decode reads a whole answer.
 func decode(body []byte, o *object) error {
 	body = trimBOM(body)
-	if json.Valid(body) {
+	if valid(body) {
 		return o.UnmarshalJSON(body)
 	}
 	return json.Unmarshal(body, o) // which knows what is wrong

@@ -136,7 +136,14 @@ func (o *object) integer(name string, absent int) (int, error) {
 // time takes epoch milliseconds, as a number or as digits in a string, or ISO
 // 8601 with or without a zone; without one it is UTC (docs/api-notes.md, 3, 4).
 func (o *object) time(name string) (time.Time, error) {
-	s, err := o.text(name)
+	raw, ok := o.take(name)
+	if !ok {
+		return time.Time{}, nil
+	}
+	if ms, err := strconv.ParseInt(string(raw), 10, 64); err == nil {
+		return time.UnixMilli(ms).UTC(), nil // nearly always
+	}
+	s, err := textOf(name, raw)
 	if err != nil || strings.TrimSpace(s) == "" {
 		return time.Time{}, err
 	}

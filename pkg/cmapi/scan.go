@@ -3,6 +3,7 @@ package cmapi
 import (
 	"bytes"
 	"encoding/json"
+	"strings"
 	"unicode/utf8"
 )
 
@@ -20,7 +21,7 @@ func splitObject(raw []byte) []member {
 	list := make([]member, 0, 20)
 	for i := skipSpace(raw, 1); i < len(raw) && raw[i] != '}'; {
 		end := skipValue(raw, i)
-		name := unquote(raw[i:end])
+		name := memberName(raw[i:end])
 		i = skipSpace(raw, skipSpace(raw, end)+1) // past the colon
 		end = skipValue(raw, i)
 		list = append(list, member{name, raw[i:end:end]})
@@ -29,6 +30,26 @@ func splitObject(raw []byte) []member {
 		}
 	}
 	return list
+}
+
+// usualNames are the names that listings repeat for every certificate: one
+// copy of each is enough.
+var usualNames = func() map[string]string {
+	names := map[string]string{}
+	for _, n := range []string{
+		"certid", "subject", "issuer", "certificateserialnumber", "subjectType", "validfrom", "validto", "status", "reason",
+		"revocationtime", "keyusage", "authorityKeyIdentifier", "subjectKeyIdentifier", "extendedcertsearch",
+	} {
+		names[n] = n
+	}
+	return names
+}()
+
+func memberName(raw []byte) string {
+	if name, ok := usualNames[string(raw[1:len(raw)-1])]; ok {
+		return name
+	}
+	return unquote(raw)
 }
 
 // splitList reads the elements of a valid JSON array.
@@ -81,16 +102,22 @@ func skipValue(raw []byte, i int) int {
 	return i
 }
 
+// skipString goes from quote to quote: one counts that has no backslash before
+// it, or a pair of them.
 func skipString(raw []byte, i int) int {
-	for i++; i < len(raw); i++ {
-		switch raw[i] {
-		case '\\':
-			i++
-		case '"':
-			return i + 1
+	for i++; ; {
+		n := bytes.IndexByte(raw[i:], '"')
+		if n < 0 {
+			return len(raw)
+		}
+		end, escapes := i+n, 0
+		for k := end - 1; k >= i && raw[k] == '\\'; k-- {
+			escapes++
+		}
+		if i = end + 1; escapes%2 == 0 {
+			return i
 		}
 	}
-	return i
 }
 
 // unquote is the text of a valid JSON string.
@@ -118,10 +145,17 @@ func appendAny(dst []byte, v any) ([]byte, error) {
 
 // appendString writes a string as appendAny does.
 func appendString(dst []byte, s string) ([]byte, error) {
+	ascii := true
 	for i := range len(s) {
-		if c := s[i]; c < ' ' || c > '~' || c == '"' || c == '\\' {
+		c := s[i]
+		if c < ' ' || c == '"' || c == '\\' {
 			return appendAny(dst, s)
 		}
+		ascii = ascii && c < utf8.RuneSelf
+	}
+	// encoding/json replaces what is no UTF-8, and escapes two line ends.
+	if !ascii && (!utf8.ValidString(s) || strings.Contains(s, "\u2028") || strings.Contains(s, "\u2029")) {
+		return appendAny(dst, s)
 	}
 	dst = append(dst, '"')
 	dst = append(dst, s...)
@@ -130,17 +164,12 @@ func appendString(dst []byte, s string) ([]byte, error) {
 
 // appendRaw writes JSON without white space, as appendAny does.
 func appendRaw(dst []byte, raw json.RawMessage) ([]byte, error) {
-	for _, c := range raw {
-		if c < ' ' || c > '~' {
-			return appendAny(dst, raw)
-		}
-	}
-	if !json.Valid(raw) {
+	if !valid(raw) {
 		return appendAny(dst, raw)
 	}
 	for i := 0; i < len(raw); {
 		switch raw[i] {
-		case ' ':
+		case ' ', '\n', '\r', '\t':
 			i++
 		case '"':
 			end := skipString(raw, i)

@@ -14,7 +14,13 @@ func FuzzScan(f *testing.F) {
 	} {
 		f.Add([]byte(seed))
 	}
+	for _, seed := range []string{`{"a":01}`, `[1.]`, `[-]`, `["\u12g4"]`, "[\"\n\"]", `[1,]`, `{"a":1,}`, `nul`, `[1e+]`, `"\x"`, `[] []`, "\u2028", `["` + "\u2028\xff" + `"]`} {
+		f.Add([]byte(seed))
+	}
 	f.Fuzz(func(t *testing.T, raw []byte) {
+		if got, want := valid(raw), json.Valid(raw); got != want {
+			t.Errorf("%q: valid %v, want %v", raw, got, want)
+		}
 		var want map[string]json.RawMessage
 		if json.Unmarshal(raw, &want) != nil || want == nil {
 			return

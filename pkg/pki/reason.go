@@ -74,9 +74,15 @@ func listReasons(search bool) []Reason {
 // ParseReason reads a reason to search for: the word in any case, with or
 // without hyphens, underscores and blanks, or the code.
 func ParseReason(s string) (Reason, error) {
-	word, code := foldReason(s), strings.TrimSpace(s)
+	code := strings.TrimSpace(s)
 	for _, row := range reasons {
-		if word == strings.ToLower(row.word) || code == strconv.Itoa(int(row.reason)) {
+		if code == row.word || code == strconv.Itoa(int(row.reason)) {
+			return row.reason, nil
+		}
+	}
+	word := foldReason(s)
+	for _, row := range reasons {
+		if word == strings.ToLower(row.word) {
 			return row.reason, nil
 		}
 	}

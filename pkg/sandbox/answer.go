@@ -45,8 +45,10 @@ func (a *answer) write(w http.ResponseWriter) {
 	for k, v := range a.header {
 		h.Set(k, v)
 	}
-	h.Set("Content-Type", a.kind)
-	h.Set("Content-Length", strconv.Itoa(len(a.body)))
+	if a.status != http.StatusNotModified {
+		h.Set("Content-Type", a.kind)
+		h.Set("Content-Length", strconv.Itoa(len(a.body)))
+	}
 	w.WriteHeader(a.status)
 	// A caller who has gone is not this gateway's error.
 	_, _ = w.Write(a.body)

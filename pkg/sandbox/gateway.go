@@ -23,7 +23,8 @@ type gateway struct {
 	log      *requestLog
 	router   *router
 	sealKey  []byte
-	imports  string          // DN of the CA whose certificates p-import takes
+	imports  string // DN of the CA whose certificates p-import takes
+	crls     crls
 	closing  <-chan struct{} // ends what sleeps
 	api      http.Handler    // serveAPI, with the middleware around it
 }
@@ -96,7 +97,7 @@ func (g *gateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	now := g.opts.Clock()
 	w.Header().Set("Date", now.UTC().Format(http.TimeFormat))
 	w.Header().Set("Server", "cmctl-sandbox (not a real gateway)")
-	if g.servePoint(w, r, now) {
+	if g.servePoint(w, r, now) || g.serveOCSP(w, r, now) {
 		return
 	}
 	c := &call{ctx: context.WithoutCancel(r.Context()), r: r, now: now, rec: &record{Time: stamp(now)}}

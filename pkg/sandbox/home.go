@@ -103,6 +103,9 @@ func openHome(ctx context.Context, dir, origin string, opts *Options, temporary 
 	if err != nil {
 		return nil, err
 	}
+	if err := h.ca.Delegate(leafLife(now)); err != nil {
+		return nil, err
+	}
 	if err := h.seed(ctx, now, opts); err != nil {
 		return nil, err
 	}

@@ -49,6 +49,7 @@ type Options struct {
 	Certs       int           // certificates to seed
 	Signing     string        // SigningCaller (default) or SigningVRO
 	Latency     time.Duration // added to each API call
+	CRLDelay    time.Duration // CRLs show a change only so much later
 	Rate        int           // API calls a second, -40 above; 0: no limit
 	TLSMax      uint16        // tls.VersionTLS12 or tls.VersionTLS13 (default)
 	BasePath    string        // of the API; DefaultBasePath when empty
@@ -112,7 +113,7 @@ func (o *Options) Check() error {
 		flag string
 		bad  bool
 	}{
-		{"certs", o.Certs < 0}, {"latency", o.Latency < 0}, {"rate", o.Rate < 0}, {"max-hits", o.MaxHits < 0},
+		{"certs", o.Certs < 0}, {"latency", o.Latency < 0}, {"crl-delay", o.CRLDelay < 0}, {"rate", o.Rate < 0}, {"max-hits", o.MaxHits < 0},
 	} {
 		if n.bad {
 			return exit.Usagef("expected 0 or more", "--%s is negative", n.flag)
@@ -124,8 +125,10 @@ func (o *Options) Check() error {
 	if clean := path.Clean(o.BasePath); !strings.HasPrefix(o.BasePath, "/") || clean != o.BasePath || clean == "/" || strings.ContainsAny(clean, "{}?#% ") {
 		return exit.Usagef("expected a path such as "+DefaultBasePath, "--base-path %q is not an absolute path", o.BasePath)
 	}
-	if o.BasePath == pointsPath || strings.HasPrefix(o.BasePath+"/", pointsPath+"/") {
-		return exit.Usagef("expected a path such as "+DefaultBasePath, "--base-path %q is where CRLs are", o.BasePath)
+	for _, taken := range []string{pointsPath, ocspPath} {
+		if strings.HasPrefix(o.BasePath+"/", taken+"/") {
+			return exit.Usagef("expected a path such as "+DefaultBasePath, "--base-path %q is where CRLs and OCSP are", o.BasePath)
+		}
 	}
 	return o.checkAddr()
 }

@@ -55,7 +55,7 @@ func (g *gateway) reinstateCertificate(c *call) (*request, error) {
 				return refuse(codeNotOnHold, "not on hold")
 			}
 			return nil
-		}, func(tx *store.Tx, id int64) error { return tx.Reinstate(id) }),
+		}, func(tx *store.Tx, id int64) error { return tx.Reinstate(id, c.now) }),
 	}, nil
 }
 

@@ -95,7 +95,7 @@ func TestCheckOptions(t *testing.T) {
 		{"relative path", Options{BasePath: "api"}, "--base-path"},
 		{"path with a slash at the end", Options{BasePath: "/api/"}, "--base-path"},
 		{"the root as path", Options{BasePath: "/"}, "--base-path"},
-		{"the path of CRLs", Options{BasePath: "/pgwy/dp/api"}, "where CRLs are"},
+		{"the path of CRLs", Options{BasePath: "/pgwy/dp/api"}, "where CRLs and OCSP are"},
 		{"all addresses", Options{Addr: "0.0.0.0:8444"}, "--allow-remote"},
 		{"no host", Options{Addr: ":8444"}, "--allow-remote"},
 		{"a name", Options{Addr: "example.com:8444"}, "--allow-remote"},

@@ -3,6 +3,8 @@ package search
 import (
 	"context"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -13,6 +15,7 @@ import (
 // second and end in one. They are cut by type, then by issuer; what is still
 // too much is read by offset.
 func (r *reader) divideCrowd(ctx context.Context, s slice, a *answer) ([]cmapi.Certificate, []slice, error) {
+	s.hits = 0
 	if types := s.filter.SubjectType; len(types) > 1 {
 		var parts []slice
 		for _, t := range types {
@@ -29,7 +32,7 @@ func (r *reader) divideCrowd(ctx context.Context, s slice, a *answer) ([]cmapi.C
 		}
 	}
 	if a != nil {
-		certs, err := r.wholeByOffset(ctx, s)
+		certs, err := r.wholeByOffset(ctx, s, a.page)
 		return certs, nil, err
 	}
 	// The gateway refuses any search for so many, so that no page of it is to
@@ -104,35 +107,44 @@ func (r *reader) issuers(ctx context.Context) ([]string, error) {
 // have as many certificates as the whole, or there is an issuer that it does
 // not list: then there are no parts.
 func (r *reader) byIssuer(ctx context.Context, s slice, a *answer) ([]slice, error) {
+	known := map[string]bool{}
+	var parts []slice
+	add := func(names []string) {
+		for _, name := range names {
+			if name == "" || known[name] {
+				continue
+			}
+			known[name] = true
+			p := s
+			p.issuer, p.filter.Issuer = true, name
+			parts = append(parts, p)
+		}
+	}
+	add(r.seenIssuers())
+	if a != nil { // most likely these are all
+		if some, err := r.countIssuers(ctx, parts, a.page.Hits); err != nil || some != nil {
+			return some, err
+		}
+	}
 	names, err := r.issuers(ctx)
 	if err != nil && ctx.Err() != nil {
 		return nil, err
 	}
-	known := map[string]bool{}
-	var parts []slice
-	add := func(name string) {
-		if name == "" || known[name] {
-			return
-		}
-		known[name] = true
-		p := s
-		p.issuer, p.filter.Issuer = true, name
-		parts = append(parts, p)
-	}
-	for _, n := range names {
-		add(n)
-	}
+	add(names)
 	if a == nil {
 		return parts, nil
 	}
-	for _, c := range a.page.Certificates {
-		add(c.Issuer)
-	}
-	total, some := 0, parts[:0]
+	return r.countIssuers(ctx, parts, a.page.Hits)
+}
+
+// countIssuers gives those parts that have certificates, with their counts;
+// none when they are not hits together.
+func (r *reader) countIssuers(ctx context.Context, parts []slice, hits int) ([]slice, error) {
+	total, some := 0, []slice{}
 	for _, p := range parts {
 		page, err := r.l.List(ctx, p.query(), 1, 0)
 		switch {
-		case refusedValue(err):
+		case Refused(err):
 			return nil, nil
 		case err != nil:
 			return nil, err
@@ -140,27 +152,43 @@ func (r *reader) byIssuer(ctx context.Context, s slice, a *answer) ([]slice, err
 			return nil, nil
 		case page.Hits > 0:
 			total += page.Hits
+			p.hits = page.Hits
 			some = append(some, p)
 		}
 	}
-	if total != a.page.Hits {
+	if total != hits {
 		return nil, nil
 	}
 	return some, nil
 }
 
-// remember keeps the countries that subjects name: single values of two
-// capital letters.
+// maxSeen is how many issuers are remembered; more are asked for.
+const maxSeen = 64
+
+// remember keeps the issuers that certificates name and, where those may be
+// needed, the countries: single values of two capital letters.
 func (r *reader) remember(cs []cmapi.Certificate) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := range cs {
+		if !r.seen[cs[i].Issuer] && len(r.seen) < maxSeen {
+			r.seen[cs[i].Issuer] = true
+		}
+		if !r.refuses {
+			continue
+		}
 		for v := range strings.SplitSeq(cs[i].Subject, ", ") {
 			if len(v) == 2 && 'A' <= v[0] && v[0] <= 'Z' && 'A' <= v[1] && v[1] <= 'Z' {
 				r.countries[v] = true
 			}
 		}
 	}
+}
+
+func (r *reader) seenIssuers() []string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.Sorted(maps.Keys(r.seen))
 }
 
 func (r *reader) knownCountries() []string {

@@ -9,14 +9,17 @@ import (
 
 // byOffset lists a slice page by page. Rows move under it while others write:
 // the listing is complete only when as many different certificates came as the
-// gateway counted, and the count did not change underway.
-func (r *reader) byOffset(ctx context.Context, s slice, out *counter) error {
+// gateway counted, and the count did not change underway. page is its first
+// page where that was read before, else nil.
+func (r *reader) byOffset(ctx context.Context, s slice, page *cmapi.CertificatePage, out *counter) error {
 	seen := map[string]struct{}{}
 	first, changed := -1, -1
 	for offset := 0; ; {
-		page, err := r.l.List(ctx, s.query(), r.ask(out), offset)
-		if err != nil {
-			return err
+		if offset > 0 || page == nil {
+			var err error
+			if page, err = r.l.List(ctx, s.query(), r.ask(out), offset); err != nil {
+				return err
+			}
 		}
 		hits := page.Hits
 		switch {
@@ -68,17 +71,22 @@ func (r *reader) ask(out *counter) int {
 
 // wholeByOffset reads a slice by offset, again when it changes underway. Each
 // page begins with the certificate that the last one ended with: when it does
-// not, rows have moved.
-func (r *reader) wholeByOffset(ctx context.Context, s slice) ([]cmapi.Certificate, error) {
+// not, rows have moved. first is its first page, read before; where only its
+// count was asked for, it is read again.
+func (r *reader) wholeByOffset(ctx context.Context, s slice, first *cmapi.CertificatePage) ([]cmapi.Certificate, error) {
+	if len(first.Certificates) < 2 {
+		first = nil
+	}
 	var certs []cmapi.Certificate
 	for try := 0; ; try++ {
-		all, steady, err := r.offsetOnce(ctx, s)
+		all, steady, err := r.offsetOnce(ctx, s, first)
 		if err != nil {
 			return nil, err
 		}
 		if certs = all; steady {
 			break
 		}
+		first = nil
 		if try == 4 {
 			r.doubt("%s are more than a page and moved while they were read", s.words())
 			break
@@ -92,13 +100,15 @@ func (r *reader) wholeByOffset(ctx context.Context, s slice) ([]cmapi.Certificat
 	return r.own(s, certs), nil
 }
 
-func (r *reader) offsetOnce(ctx context.Context, s slice) (all []cmapi.Certificate, steady bool, err error) {
+func (r *reader) offsetOnce(ctx context.Context, s slice, first *cmapi.CertificatePage) (all []cmapi.Certificate, steady bool, err error) {
 	hits := -1
 	steady = true
 	for offset := 0; ; {
-		page, err := r.l.List(ctx, s.query(), r.size, offset)
-		if err != nil {
-			return nil, false, err
+		page := first
+		if offset > 0 || first == nil {
+			if page, err = r.l.List(ctx, s.query(), r.size, offset); err != nil {
+				return nil, false, err
+			}
 		}
 		cs := page.Certificates
 		if hits < 0 {

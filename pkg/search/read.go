@@ -7,6 +7,8 @@ import (
 	"sync"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"github.com/cmctl/cmctl/pkg/cmapi"
 	"github.com/cmctl/cmctl/pkg/exit"
 )
@@ -20,16 +22,19 @@ type reader struct {
 	cap    int // what a page holds at most, as far as is known
 	now    int64
 
+	parallel int
+
 	refuses bool // any search with more hits than the cap
 
 	mu        sync.Mutex
 	why       []string
 	countries map[string]bool
+	seen      map[string]bool // issuers that certificates named
 	listed    *issuerList
 }
 
 func newReader(l Lister, f cmapi.CertificateFilter) *reader {
-	return &reader{l: l, filter: f, size: PageSize, cap: PageSize, now: time.Now().Unix(), countries: map[string]bool{}}
+	return &reader{l: l, filter: f, size: PageSize, cap: PageSize, now: time.Now().Unix(), countries: map[string]bool{}, seen: map[string]bool{}, parallel: DefaultParallel}
 }
 
 func (r *reader) root() slice { return newRoot(r.filter) }
@@ -57,9 +62,9 @@ type answer struct {
 // complete says that the page holds all there is.
 func (a *answer) complete() bool { return a.end || a.page.Hits >= 0 && a.unique >= a.page.Hits }
 
-// refusedValue tells the answer -14, by which a gateway refuses more hits than
+// Refused tells the answer -14, by which a gateway refuses more hits than
 // its cap and much else: codes do not separate these.
-func refusedValue(err error) bool {
+func Refused(err error) bool {
 	var call *cmapi.Error
 	return errors.As(err, &call) && call.Code == cmapi.CodeBadValue
 }
@@ -84,7 +89,7 @@ func (r *reader) list(ctx context.Context, f cmapi.CertificateFilter, limit int)
 	}
 	next, err := r.l.List(ctx, f, limit, len(page.Certificates))
 	switch {
-	case refusedValue(err):
+	case Refused(err):
 		return a, nil
 	case err != nil:
 		return nil, err
@@ -126,20 +131,20 @@ func (r *reader) first(ctx context.Context, limit int) (*answer, error) {
 			r.size, r.cap = n, n
 		}
 		return a, nil
-	case !refusedValue(err):
+	case !Refused(err):
 		return nil, err
 	}
 	refused := err
 	if a, err = r.list(ctx, r.filter, 0); err == nil {
 		return a, r.learn(ctx, a)
-	} else if !refusedValue(err) {
+	} else if !Refused(err) {
 		return nil, err
 	}
 	// Too many, or something else is wrong with it? Of a second long ago there
 	// are never too many.
 	past := r.root()
 	past.windows[0] = window{earliest, earliest + 1}
-	if _, err := r.l.List(ctx, past.query(), 1, 0); refusedValue(err) {
+	if _, err := r.l.List(ctx, past.query(), 1, 0); Refused(err) {
 		return nil, exit.New(exit.Of(refused), "see whether a filter has a value that the gateway does not take", "%w", refused)
 	} else if err != nil {
 		return nil, err
@@ -161,7 +166,7 @@ func (r *reader) learn(ctx context.Context, a *answer) error {
 		switch _, err := r.l.List(ctx, r.filter, try, 0); {
 		case err == nil:
 			low = try
-		case refusedValue(err):
+		case Refused(err):
 			high = try
 		default:
 			return err
@@ -174,32 +179,37 @@ func (r *reader) learn(ctx context.Context, a *answer) error {
 // errIgnored says that the windows prove nothing.
 var errIgnored = errors.New("the gateway does not keep to the times of validity that it is asked for")
 
-// read reads a slice: certificates when it fits, else the slices it is cut
-// into.
-func (r *reader) read(ctx context.Context, s slice) ([]cmapi.Certificate, []slice, error) {
+// result is what a slice turned out to be: certificates when it fits, else the
+// slices that it is cut into.
+type result struct {
+	certs []cmapi.Certificate
+	parts []slice
+	hits  int // in it; -1 when the gateway did not say
+}
+
+// read reads a slice.
+func (r *reader) read(ctx context.Context, s slice) (result, error) {
 	ask := r.size
 	if s.count {
 		ask = 1
 	}
 	a, err := r.list(ctx, s.query(), ask)
 	switch {
-	case refusedValue(err):
+	case Refused(err):
 		return r.divide(ctx, s, nil)
 	case err != nil && !errors.Is(err, errRepeats):
-		return nil, nil, err
+		return result{}, err
 	}
 	for i := range a.page.Certificates {
 		if !s.explains(&a.page.Certificates[i]) {
-			return nil, nil, errIgnored
+			return result{}, errIgnored
 		}
 	}
-	if r.refuses {
-		r.remember(a.page.Certificates)
-	}
+	r.remember(a.page.Certificates)
 	if !a.complete() {
 		return r.divide(ctx, s, a)
 	}
-	return r.own(s, a.page.Certificates), nil, nil
+	return result{certs: r.own(s, a.page.Certificates), hits: a.page.Hits}, nil
 }
 
 // own keeps what no neighbour lists.
@@ -213,36 +223,85 @@ func (r *reader) own(s slice, cs []cmapi.Certificate) []cmapi.Certificate {
 	return kept
 }
 
-// Slices of more than this many pages are counted again in parts before they
-// are read; windows are made for pages that are nearly full.
-const (
-	coarse = 12
-	full   = 0.85
-)
+// Slices of more than this many pages are counted in parts before they are
+// read, and parts that fit a page together are joined.
+const coarse = 12
 
-// divide cuts a slice that does not fit a page.
-func (r *reader) divide(ctx context.Context, s slice, a *answer) ([]cmapi.Certificate, []slice, error) {
-	parts, count := 2, false
+// divide cuts a slice that does not fit a page; without an answer the gateway
+// refuses even to count it.
+func (r *reader) divide(ctx context.Context, s slice, a *answer) (result, error) {
+	pages := 0
 	var sample []cmapi.Certificate
+	hits := -1
 	if a != nil {
-		sample = a.page.Certificates
-		hits := a.page.Hits
-		if s.count && hits >= 0 && hits <= r.cap {
-			s.count = false
-			return nil, []slice{s}, nil
-		}
-		if hits > 0 {
-			parts = max(2, int(float64(hits)/(full*float64(r.cap))+1))
-			count = parts > coarse
-			parts = min(parts, coarse)
+		sample, hits = a.page.Certificates, a.page.Hits
+		pages = hits/r.cap + 1
+	}
+	if s.count && a != nil && hits <= r.cap { // or nothing is counted
+		s.count, s.hits = false, hits
+		return result{parts: []slice{s}, hits: hits}, nil
+	}
+	_, crowded := s.crowd(0, sample)
+	if hits > r.cap && pages <= coarse && !crowded && s.bounded() {
+		s.count, s.hits = false, hits
+		return result{parts: []slice{s}, hits: hits}, nil
+	}
+	parts := s.cut(min(max(2, pages), coarse), sample, r.now)
+	if parts == nil {
+		s.count = false
+		certs, parts, err := r.divideCrowd(ctx, s, a)
+		return result{certs, parts, hits}, err
+	}
+	if pages > coarse && !crowded {
+		var err error
+		if parts, err = r.join(ctx, parts); err != nil {
+			return result{}, err
 		}
 	}
-	if out := s.cut(parts, sample, r.now); out != nil {
-		for k := range out {
-			out[k].count = count
-		}
-		return nil, out, nil
+	return result{parts: parts, hits: hits}, nil
+}
+
+// join counts slices that follow each other, drops those without a certificate
+// and joins those that fit a page together.
+func (r *reader) join(ctx context.Context, parts []slice) ([]slice, error) {
+	var g errgroup.Group
+	g.SetLimit(r.parallel)
+	for k := range parts {
+		g.Go(func() error {
+			page, err := r.l.List(ctx, parts[k].query(), 1, 0)
+			switch {
+			case Refused(err):
+				parts[k].hits = -1
+				return nil
+			case err != nil:
+				return err
+			}
+			for i := range page.Certificates {
+				if !parts[k].explains(&page.Certificates[i]) {
+					return errIgnored
+				}
+			}
+			parts[k].hits = page.Hits
+			return nil
+		})
 	}
-	s.count = false
-	return r.divideCrowd(ctx, s, a)
+	if err := g.Wait(); err != nil {
+		return nil, err
+	}
+	var out []slice
+	for _, p := range parts {
+		last := len(out) - 1
+		switch {
+		case p.hits == 0:
+			continue
+		case p.hits < 0:
+			p.hits = 0
+		case last >= 0 && out[last].hits > 0 && out[last].hits+p.hits <= r.cap && out[last].windows[0].hi+1 == p.windows[0].lo:
+			out[last].windows[0].hi = p.windows[0].hi
+			out[last].hits += p.hits
+			continue
+		}
+		out = append(out, p)
+	}
+	return out, nil
 }

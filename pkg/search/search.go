@@ -62,6 +62,7 @@ func Run(ctx context.Context, l Lister, f cmapi.CertificateFilter, o Options, em
 		o.Parallel = DefaultParallel
 	}
 	r := newReader(l, f)
+	r.parallel = o.Parallel
 	out := &counter{limit: o.Limit, emit: emit}
 	first, err := r.first(ctx, o.Limit)
 	switch {
@@ -71,12 +72,12 @@ func Run(ctx context.Context, l Lister, f cmapi.CertificateFilter, o Options, em
 		return out.done(out.add(first.page.Certificates))
 	case first != nil && o.Limit > 0:
 		// What is wanted is a part: pages in the gateway's order will do.
-		return out.done(r.byOffset(ctx, r.root(), out))
+		return out.done(r.byOffset(ctx, r.root(), first.page, out))
 	}
 	err = r.stream(ctx, first, o.Parallel, out)
 	switch {
 	case errors.Is(err, errIgnored) && out.n == 0:
-		err = r.byOffset(ctx, r.root(), out)
+		err = r.byOffset(ctx, r.root(), nil, out)
 	case errors.Is(err, errIgnored):
 		err = &IncompleteError{errIgnored.Error()}
 	case err == nil:
@@ -92,7 +93,7 @@ func Count(ctx context.Context, l Lister, f cmapi.CertificateFilter) (int, error
 	switch {
 	case err == nil && page.Hits >= 0:
 		return page.Hits, nil
-	case err != nil && !refusedValue(err):
+	case err != nil && !Refused(err):
 		return 0, err
 	}
 	n := 0
@@ -170,7 +171,7 @@ func (r *reader) nothingOutside(ctx context.Context) error {
 		if err != nil {
 			return err
 		}
-		within, err := r.l.List(ctx, r.root().bounded(), 1, 0)
+		within, err := r.l.List(ctx, r.root().timed(), 1, 0)
 		if err != nil {
 			return err
 		}

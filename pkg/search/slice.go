@@ -73,7 +73,8 @@ type slice struct {
 	issuer  bool                    // cut by issuer
 	country bool                    // cut by country
 	depth   int
-	count   bool // so large that only its count is asked for
+	count   bool // perhaps so large that only its count is asked for
+	hits    int  // certificates in it, when they were counted; 0: unknown
 }
 
 // newRoot is the whole search as a slice. The search's own bounds, whose
@@ -112,8 +113,14 @@ func (s *slice) query() cmapi.CertificateFilter {
 	return f
 }
 
-// bounded is the query for everything that has a time on the first axis.
-func (s slice) bounded() cmapi.CertificateFilter {
+// bounded says whether the first window has two ends that are apart.
+func (s *slice) bounded() bool {
+	w := s.windows[0]
+	return w.lo != never && w.hi != forever && w.lo < w.hi
+}
+
+// timed is the query for everything that has a time on the first axis.
+func (s slice) timed() cmapi.CertificateFilter {
 	s.windows[0].lo = max(s.windows[0].lo, time.Date(1900, 1, 1, 0, 0, 0, 0, time.UTC).Unix())
 	return s.query()
 }
@@ -141,7 +148,8 @@ func (s *slice) cut(parts int, sample []cmapi.Certificate, now int64) []slice {
 		var out []slice
 		add := func(lo, hi int64) {
 			p := *s
-			p.windows[k], p.depth = window{lo, hi}, s.depth+1
+			p.windows[k], p.depth, p.hits = window{lo, hi}, s.depth+1, 0
+			p.count = lo == hi // a crowd, likely
 			out = append(out, p)
 		}
 		if at, many := s.crowd(k, sample); many {

@@ -5,6 +5,7 @@ package cert
 import (
 	"github.com/spf13/cobra"
 
+	"github.com/cmctl/cmctl/pkg/cli/cert/report"
 	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
 )
 
@@ -16,9 +17,10 @@ func NewCmd(f *cmdutil.Factory) *cobra.Command {
 		GroupID: cmdutil.GroupWork,
 	}
 	cmd.AddCommand(
-		newSearchCmd(f), newShowCmd(f), newDownloadCmd(f),
+		newSearchCmd(f), newShowCmd(f), newStatusCmd(f), newDownloadCmd(f),
 		newIssueCmd(f), newIssueP12Cmd(f), newIssueAttrCmd(f), newIssueSKIPCmd(f),
 		newImportCmd(f), newRevokeCmd(f), newHoldCmd(f), newReinstateCmd(f), newIssuersCmd(f),
+		report.NewCmd(f),
 	)
 	return cmd
 }

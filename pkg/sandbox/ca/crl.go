@@ -15,9 +15,9 @@ import (
 func (i *Issuer) CRL(number int64, thisUpdate, nextUpdate time.Time, entries []store.RevokedEntry) ([]byte, error) {
 	list := make([]x509.RevocationListEntry, len(entries))
 	for k, e := range entries {
-		serial, ok := new(big.Int).SetString(e.Serial, 16)
-		if !ok {
-			return nil, fmt.Errorf("the CRL of %s cannot be made: serial number %q is not hex", i.ID, e.Serial)
+		serial, err := serialNumber(e.Serial)
+		if err != nil {
+			return nil, fmt.Errorf("the CRL of %s cannot be made: %w", i.ID, err)
 		}
 		list[k] = x509.RevocationListEntry{SerialNumber: serial, RevocationTime: e.At, ReasonCode: e.Reason}
 	}
@@ -28,4 +28,13 @@ func (i *Issuer) CRL(number int64, thisUpdate, nextUpdate time.Time, entries []s
 		return nil, fmt.Errorf("the CRL of %s cannot be made: %w", i.ID, err)
 	}
 	return der, nil
+}
+
+// serialNumber is the number of a serial in hex.
+func serialNumber(hex string) (*big.Int, error) {
+	n, ok := new(big.Int).SetString(hex, 16)
+	if !ok {
+		return nil, fmt.Errorf("serial number %q is not hex", hex)
+	}
+	return n, nil
 }

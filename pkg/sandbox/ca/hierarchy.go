@@ -35,12 +35,15 @@ type Issuer struct {
 	ID   string
 	Cert *x509.Certificate
 	key  *ecdsa.PrivateKey
-	base string // URL under which /dp/ is served; "" leaves CRL and CA URLs out
+	base string // URL under which /dp/ and /ocsp are served; "" leaves their URLs out
+
+	responder *Identity // signs OCSP answers in the issuer's place; nil: itself
 }
 
 // New makes a hierarchy with new keys, valid from ten years before now to
 // twenty after it: seeded certificates were issued in the past. CRLs are at
-// baseURL/dp/ID.crl, CA certificates at baseURL/dp/ca/ID.cer.
+// baseURL/dp/ID.crl, CA certificates at baseURL/dp/ca/ID.cer, the responder of
+// all is baseURL/ocsp.
 func New(now time.Time, baseURL string) (*Hierarchy, error) {
 	root, err := newIssuer(RootID, "Demo Root CA", "Demo", baseURL, now, nil)
 	if err != nil {
@@ -99,6 +102,7 @@ func (i *Issuer) sign(t *x509.Certificate, pub any) (*x509.Certificate, error) {
 	if i.base != "" {
 		t.CRLDistributionPoints = []string{i.crlURL()}
 		t.IssuingCertificateURL = []string{i.certURL()}
+		t.OCSPServer = []string{i.ocspURL()}
 	}
 	var err error
 	if t.SubjectKeyId, err = keyID(pub); err != nil {
@@ -113,6 +117,7 @@ func (i *Issuer) sign(t *x509.Certificate, pub any) (*x509.Certificate, error) {
 }
 
 func (i *Issuer) crlURL() string  { return i.base + "/dp/" + i.ID + ".crl" }
+func (i *Issuer) ocspURL() string { return i.base + "/ocsp" }
 func (i *Issuer) certURL() string { return i.base + "/dp/ca/" + i.ID + ".cer" }
 
 // Issuers returns root and issuing CAs, in this order.

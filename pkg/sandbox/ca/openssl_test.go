@@ -293,7 +293,7 @@ func TestSeededCertificatesAreReal(t *testing.T) {
 	// OpenSSL on one of each: active, hostile name, on hold, revoked, expired, CA.
 	crls := [][]byte{b.crl(b.Root, 1)}
 	for _, i := range b.Issuing {
-		number, entries, err := s.RevokedBy(t.Context(), i.ID)
+		number, entries, err := s.RevokedBy(t.Context(), i.ID, time.Time{})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -56,9 +56,9 @@ func (h *Hierarchy) Materialise(c store.Cert) ([]byte, error) {
 	if c.Seed == 0 || issuer == nil {
 		return nil, fmt.Errorf("certificate %d was not seeded by this hierarchy", c.ID)
 	}
-	serial, ok := new(big.Int).SetString(c.Serial, 16)
-	if !ok {
-		return nil, fmt.Errorf("certificate %d: serial number %q is not hex", c.ID, c.Serial)
+	serial, err := serialNumber(c.Serial)
+	if err != nil {
+		return nil, fmt.Errorf("certificate %d: %w", c.ID, err)
 	}
 	// The most specific part comes last; store.Cert shows it first.
 	subject, err := encodeName([]attribute{

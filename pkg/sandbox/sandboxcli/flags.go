@@ -45,6 +45,17 @@ func number(into *int) func(string) error {
 	}
 }
 
+func duration(into *time.Duration) func(string) error {
+	return func(s string) error {
+		d, err := time.ParseDuration(s)
+		if err != nil || d < 0 {
+			return errors.New("expected a duration, such as 200ms")
+		}
+		*into = d
+		return nil
+	}
+}
+
 func choice(into *string, allowed ...string) func(string) error {
 	return func(s string) error {
 		for _, a := range allowed {
@@ -64,15 +75,9 @@ func addFlags(flags *pflag.FlagSet, o *sandbox.Options) {
 		&value{kind: "N", text: "0", set: number(&o.Certs)})
 	add("signing", "who signs writes: the caller (first answer -19) or the gateway as virtual registration officer",
 		&value{kind: "caller|vro", text: sandbox.SigningCaller, set: choice(&o.Signing, sandbox.SigningCaller, sandbox.SigningVRO)})
-	add("latency", "time added to every API call",
-		&value{kind: "D", text: "0s", set: func(s string) error {
-			d, err := time.ParseDuration(s)
-			if err != nil || d < 0 {
-				return errors.New("expected a duration, such as 200ms")
-			}
-			o.Latency = d
-			return nil
-		}})
+	add("latency", "time added to every API call", &value{kind: "D", text: "0s", set: duration(&o.Latency)})
+	add("crl-delay", "how much later CRLs show that a certificate was revoked or reinstated; OCSP tells at once",
+		&value{kind: "D", text: "0s", set: duration(&o.CRLDelay)})
 	add("rate", "API calls a second; those above are answered -40; 0: no limit",
 		&value{kind: "N", text: "0", set: number(&o.Rate)})
 	add("tls-max", "highest TLS version offered",

@@ -51,37 +51,6 @@ func (s *Store) SetDER(ctx context.Context, id int64, der []byte) ([]byte, error
 	return kept, err
 }
 
-// RevokedBy returns, as of one moment, the number of an issuer's CRL and its
-// entries in the order of ids. The number rises with every transaction that
-// revokes or reinstates one of the issuer's certificates.
-func (s *Store) RevokedBy(ctx context.Context, issuerID string) (number int64, entries []RevokedEntry, err error) {
-	tx, err := s.reader.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
-	if err != nil {
-		return 0, nil, err
-	}
-	defer func() { _ = tx.Rollback() }()
-	err = tx.QueryRowContext(ctx, "SELECT coalesce((SELECT number FROM crl WHERE issuer = ?), 1)", issuerID).Scan(&number)
-	if err != nil {
-		return 0, nil, err
-	}
-	rows, err := tx.QueryContext(ctx, `SELECT serial, reason, revoked_at FROM cert
-		WHERE revoked = 1 AND issuer IN (SELECT n FROM issuer WHERE id = ?) ORDER BY id`, issuerID)
-	if err != nil {
-		return 0, nil, err
-	}
-	defer rows.Close()
-	for rows.Next() {
-		var e RevokedEntry
-		var at int64
-		if err := rows.Scan(&e.Serial, &e.Reason, &at); err != nil {
-			return 0, nil, err
-		}
-		e.At = instant(at)
-		entries = append(entries, e)
-	}
-	return number, entries, rows.Err()
-}
-
 // Meta returns a named value, "" when it was never set.
 func (s *Store) Meta(ctx context.Context, key string) (value string, err error) {
 	err = s.reader.QueryRowContext(ctx, "SELECT value FROM meta WHERE key = ?", key).Scan(&value)

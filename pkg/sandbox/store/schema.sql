@@ -7,6 +7,19 @@ CREATE TABLE IF NOT EXISTS issuer (
   UNIQUE (id, dn, aki)
 );
 CREATE TABLE IF NOT EXISTS crl (issuer TEXT PRIMARY KEY, number INTEGER NOT NULL) WITHOUT ROWID;
+-- How certificates were revoked before each change, for CRLs that are behind.
+CREATE TABLE IF NOT EXISTS change (
+  n          INTEGER PRIMARY KEY,
+  issuer     TEXT NOT NULL,
+  number     INTEGER NOT NULL, -- of the CRL that the change makes
+  at         INTEGER NOT NULL,
+  certid     INTEGER NOT NULL,
+  serial     TEXT NOT NULL,
+  revoked    INTEGER NOT NULL,
+  reason     INTEGER NOT NULL,
+  revoked_at INTEGER NOT NULL
+);
+CREATE INDEX IF NOT EXISTS changed ON change (issuer, at);
 CREATE TABLE IF NOT EXISTS cert (
   id             INTEGER PRIMARY KEY,
   serial         TEXT NOT NULL,

@@ -104,7 +104,9 @@ func (tx *Tx) seed(n int, o SeedOptions) error {
 		return err
 	}
 	for id := range numbers {
-		tx.touch(id)
+		if _, err := tx.touch(id); err != nil {
+			return err
+		}
 	}
 	tx.applied = append(tx.applied, func(c *columns) { c.merge(fresh) })
 	return tx.SetMeta(MetaSeeded, strconv.Itoa(n))

@@ -124,7 +124,7 @@ func TestUpdateKeepsAllOrNothing(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			number, _, err := s.RevokedBy(ctx, c.IssuerID)
+			number, _, err := s.RevokedBy(ctx, c.IssuerID, time.Time{})
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -186,7 +186,7 @@ func TestUpdateKeepsAllOrNothing(t *testing.T) {
 		add(t, s, Cert{IssuerDN: "o=never", Type: EE})
 		check("another added", false, 1, 2)
 		err = s.Update(ctx, func(tx *Tx) error {
-			return errors.Join(tx.Revoke(c.ID, 1, noon), tx.Reinstate(c.ID), tx.Revoke(c.ID, 4, noon), tx.SetMeta("k", "v"))
+			return errors.Join(tx.Revoke(c.ID, 1, noon), tx.Reinstate(c.ID, noon), tx.Revoke(c.ID, 4, noon), tx.SetMeta("k", "v"))
 		})
 		if err != nil {
 			t.Error(err)
@@ -195,7 +195,7 @@ func TestUpdateKeepsAllOrNothing(t *testing.T) {
 		if _, hits, err := s.Search(ctx, Query{PublicationAllowed: true, Reasons: []int{4}}); hits != 1 || err != nil {
 			t.Errorf("a revoked certificate may still be published: %d hits, %v", hits, err)
 		}
-		if err := s.Update(ctx, func(tx *Tx) error { return tx.Reinstate(c.ID) }); err != nil {
+		if err := s.Update(ctx, func(tx *Tx) error { return tx.Reinstate(c.ID, noon) }); err != nil {
 			t.Error(err)
 		}
 		check("reinstated", false, 3, 2)
@@ -204,7 +204,7 @@ func TestUpdateKeepsAllOrNothing(t *testing.T) {
 		}
 		for name, change := range map[string]func(tx *Tx) error{
 			"revoke an unknown id":    func(tx *Tx) error { return tx.Revoke(4711, 1, noon) },
-			"reinstate an unknown id": func(tx *Tx) error { return tx.Reinstate(4711) },
+			"reinstate an unknown id": func(tx *Tx) error { return tx.Reinstate(4711, noon) },
 			"reason 11":               func(tx *Tx) error { return tx.Revoke(c.ID, 11, noon) },
 			"add with reason -1":      func(tx *Tx) error { _, err := tx.Add(Cert{IssuerDN: "o=x", Reason: -1}); return err },
 		} {
@@ -228,12 +228,12 @@ func TestRevokedByListsOneIssuer(t *testing.T) {
 	other := full()
 	other.Serial, other.IssuerID = "03", "issuing-2"
 	add(t, s, other)
-	number, got, err := s.RevokedBy(t.Context(), "issuing-1")
-	want := []RevokedEntry{{"00ab01", 4, mine.RevokedAt}, {"01", Hold, mine.RevokedAt}}
+	number, got, err := s.RevokedBy(t.Context(), "issuing-1", time.Time{})
+	want := []RevokedEntry{{mine.ID, "00ab01", 4, mine.RevokedAt}, {mine.ID + 1, "01", Hold, mine.RevokedAt}}
 	if err != nil || number != 3 || !reflect.DeepEqual(got, want) {
 		t.Errorf("%d %+v %v, want 3 %+v", number, got, err, want)
 	}
-	if number, got, err := s.RevokedBy(t.Context(), "none"); number != 1 || got != nil || err != nil {
+	if number, got, err := s.RevokedBy(t.Context(), "none", time.Time{}); number != 1 || got != nil || err != nil {
 		t.Errorf("unknown issuer: %d %v %v", number, got, err)
 	}
 }
@@ -276,7 +276,7 @@ func TestFileSurvivesRestart(t *testing.T) {
 				if _, err := tx.Add(full()); err != nil {
 					return err
 				}
-				return errors.Join(tx.Revoke(FirstID, 1, noon), tx.Reinstate(FirstID+16))
+				return errors.Join(tx.Revoke(FirstID, 1, noon), tx.Reinstate(FirstID+16, noon))
 			}); err != nil {
 				t.Fatal(err)
 			}
@@ -298,7 +298,7 @@ func TestFileSurvivesRestart(t *testing.T) {
 				t.Errorf("round %d, %s: %d hits, %v", round, what, hits, err)
 			}
 		}
-		if number, _, err := s.RevokedBy(ctx, "issuing-1"); err != nil || number != 3 {
+		if number, _, err := s.RevokedBy(ctx, "issuing-1", time.Time{}); err != nil || number != 3 {
 			t.Errorf("round %d: CRL %d, %v", round, number, err)
 		}
 		if v, err := s.Meta(ctx, MetaSeeded); v != "1200" || err != nil {
@@ -333,7 +333,7 @@ func TestSearchWhileOthersWrite(t *testing.T) {
 					for id := int64(FirstID); id < FirstID+10; id++ {
 						change := tx.Revoke(id, 1, noon)
 						if k%2 == 1 {
-							change = tx.Reinstate(id)
+							change = tx.Reinstate(id, noon)
 						}
 						if change != nil {
 							return change
@@ -386,7 +386,7 @@ func TestCallersThatGoAway(t *testing.T) {
 		if _, _, err := s.Search(ctx, Query{Limit: 1}); !errors.Is(err, context.Canceled) {
 			t.Errorf("a search whose caller is gone: %v", err)
 		}
-		if _, _, err := s.RevokedBy(ctx, "issuing-1"); !errors.Is(err, context.Canceled) {
+		if _, _, err := s.RevokedBy(ctx, "issuing-1", time.Time{}); !errors.Is(err, context.Canceled) {
 			t.Errorf("a CRL whose caller is gone: %v", err)
 		}
 		for range 20 { // in the middle of reading
@@ -394,7 +394,7 @@ func TestCallersThatGoAway(t *testing.T) {
 			var wg sync.WaitGroup
 			wg.Go(cancel)
 			_, _, _ = s.Search(ctx, Query{Limit: 100})
-			_, _, _ = s.RevokedBy(ctx, "issuing-1")
+			_, _, _ = s.RevokedBy(ctx, "issuing-1", time.Time{})
 			_ = s.Update(ctx, func(tx *Tx) error { _, _, err := tx.Get(kept.ID); return err })
 			wg.Wait()
 		}

@@ -5,8 +5,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"maps"
-	"slices"
 	"time"
 
 	"github.com/cmctl/cmctl/pkg/sandbox/store/dn"
@@ -17,11 +15,11 @@ type Tx struct {
 	ctx     context.Context
 	store   *Store
 	tx      *sql.Tx
-	next    int64               // id of the next certificate
-	empty   bool                // no certificate but the sandbox's own
-	issuers map[issuer]int32    // those looked up
-	crls    map[string]struct{} // issuers whose CRL changes
-	applied []func(*columns)    // what the columns learn once it is committed
+	next    int64            // id of the next certificate
+	empty   bool             // no certificate but the sandbox's own
+	issuers map[issuer]int32 // those looked up
+	crls    map[string]int64 // numbers of the CRLs that change, by issuer
+	applied []func(*columns) // what the columns learn once it is committed
 }
 
 // Update runs fn in one transaction: all that it did is kept, or, when it
@@ -32,7 +30,7 @@ func (s *Store) Update(ctx context.Context, fn func(tx *Tx) error) error {
 	if err != nil {
 		return err
 	}
-	tx := &Tx{ctx: ctx, store: s, tx: sqlTx, issuers: map[issuer]int32{}, crls: map[string]struct{}{}}
+	tx := &Tx{ctx: ctx, store: s, tx: sqlTx, issuers: map[issuer]int32{}, crls: map[string]int64{}}
 	defer func() { _ = sqlTx.Rollback() }() // after a commit it does nothing
 	s.mu.RLock()
 	tx.next, tx.empty = s.cols.nextID(), s.cols.empty()
@@ -41,9 +39,6 @@ func (s *Store) Update(ctx context.Context, fn func(tx *Tx) error) error {
 	}
 	s.mu.RUnlock()
 	if err := fn(tx); err != nil {
-		return err
-	}
-	if err := tx.bumpCRLs(); err != nil {
 		return err
 	}
 	s.mu.Lock()
@@ -57,53 +52,62 @@ func (s *Store) Update(ctx context.Context, fn func(tx *Tx) error) error {
 	return nil
 }
 
-func (tx *Tx) bumpCRLs() error {
-	for _, id := range slices.Sorted(maps.Keys(tx.crls)) {
-		_, err := tx.tx.ExecContext(tx.ctx, "INSERT INTO crl (issuer, number) VALUES (?, 2) ON CONFLICT DO UPDATE SET number = number + 1", id)
-		if err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // Get is Store.Get with what the transaction changed so far.
 func (tx *Tx) Get(id int64) (Cert, bool, error) { return get(tx.ctx, tx.tx, id) }
 
 // Revoke marks a certificate as revoked (Hold: on hold).
 func (tx *Tx) Revoke(id int64, reason int, at time.Time) error {
-	return tx.setRevoked(id, true, reason, millis(at))
+	return tx.setRevoked(id, RevokedEntry{ID: id, Reason: reason, At: at}, millis(at))
 }
 
 // Reinstate makes a certificate active again.
-func (tx *Tx) Reinstate(id int64) error { return tx.setRevoked(id, false, 0, 0) }
+func (tx *Tx) Reinstate(id int64, at time.Time) error {
+	return tx.setRevoked(id, RevokedEntry{ID: id}, millis(at))
+}
 
-func (tx *Tx) setRevoked(id int64, revoked bool, reason int, at int64) error {
-	if reason < 0 || reason > maxReason {
-		return fmt.Errorf("no revocation reason has number %d", reason)
+// setRevoked changes how a certificate is revoked; a new entry that has no time
+// says that it is not.
+func (tx *Tx) setRevoked(id int64, e RevokedEntry, at int64) error {
+	if e.Reason < 0 || e.Reason > maxReason {
+		return fmt.Errorf("no revocation reason has number %d", e.Reason)
 	}
-	var n int32
-	err := tx.tx.QueryRowContext(tx.ctx, "UPDATE cert SET revoked = ?, reason = ?, revoked_at = ? WHERE id = ? RETURNING issuer", revoked, reason, at, id).Scan(&n)
+	var issuerID, serial string
+	var revoked bool
+	var reason int
+	var revokedAt int64
+	err := tx.tx.QueryRowContext(tx.ctx, "SELECT i.id, c.serial, c.revoked, c.reason, c.revoked_at FROM cert c JOIN issuer i ON i.n = c.issuer WHERE c.id = ?", id).
+		Scan(&issuerID, &serial, &revoked, &reason, &revokedAt)
 	if errors.Is(err, sql.ErrNoRows) {
 		return fmt.Errorf("no certificate has id %d", id)
 	}
 	if err != nil {
 		return err
 	}
-	for i, number := range tx.issuers {
-		if number == n {
-			tx.touch(i.id)
-		}
+	number, err := tx.touch(issuerID)
+	if err != nil {
+		return err
 	}
-	tx.applied = append(tx.applied, func(c *columns) { c.revoke(id, revoked, reason, at) })
+	if _, err := tx.tx.ExecContext(tx.ctx, "INSERT INTO change (issuer, number, at, certid, serial, revoked, reason, revoked_at) VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+		issuerID, number, at, id, serial, revoked, reason, revokedAt); err != nil {
+		return err
+	}
+	now := !e.At.IsZero()
+	if _, err := tx.tx.ExecContext(tx.ctx, "UPDATE cert SET revoked = ?, reason = ?, revoked_at = ? WHERE id = ?", now, e.Reason, millis(e.At), id); err != nil {
+		return err
+	}
+	tx.applied = append(tx.applied, func(c *columns) { c.revoke(id, now, e.Reason, millis(e.At)) })
 	return nil
 }
 
-// touch notes that an issuer's CRL changes; imported certificates have none.
-func (tx *Tx) touch(issuerID string) {
-	if issuerID != "" {
-		tx.crls[issuerID] = struct{}{}
+// touch gives an issuer's CRL its next number, once in a transaction; imported
+// certificates have none.
+func (tx *Tx) touch(issuerID string) (number int64, err error) {
+	if number, ok := tx.crls[issuerID]; ok || issuerID == "" {
+		return number, nil
 	}
+	err = tx.tx.QueryRowContext(tx.ctx, "INSERT INTO crl (issuer, number) VALUES (?, 2) ON CONFLICT DO UPDATE SET number = number + 1 RETURNING number", issuerID).Scan(&number)
+	tx.crls[issuerID] = number
+	return number, err
 }
 
 // Add is Store.Add within the transaction.
@@ -128,7 +132,9 @@ func (tx *Tx) Add(c Cert) (int64, error) {
 	}
 	tx.next = max(tx.next, c.ID+1)
 	if c.Revoked {
-		tx.touch(c.IssuerID)
+		if _, err := tx.touch(c.IssuerID); err != nil {
+			return 0, err
+		}
 	}
 	tx.applied = append(tx.applied, func(cols *columns) { cols.add(cols.entry(&c, n)) })
 	return c.ID, nil

@@ -99,6 +99,7 @@ func (e *BadField) Error() string { return e.Field + ": " + e.Reason }
 
 // RevokedEntry is one line of a CRL.
 type RevokedEntry struct {
+	ID     int64
 	Serial string // hex
 	Reason int
 	At     time.Time
