@@ -226,7 +226,7 @@ func openJob(path string, write bool) (*Job, error) {
 		file, err = os.Open(path)
 	}
 	if errors.Is(err, fs.ErrNotExist) {
-		return nil, exit.New(exit.NotFound, "`cmctl job list` shows those there are", "there is no job %s", path)
+		return nil, exit.New(exit.NotFound, "`cmctl job list` shows those there are", "there is no job %s", filepath.Base(filepath.Dir(path)))
 	} else if err != nil {
 		return nil, exit.New(exit.Failure, "", "the journal: %w", err)
 	}

@@ -49,6 +49,10 @@ func TestEveryFieldIsWrongOnce(t *testing.T) {
 			t.Errorf("--%s, of all verbs, is wrong in no script", f.Name)
 		}
 	})
+	search, _, err := root.Find([]string{"cert", "search"})
+	if err != nil {
+		t.Fatal(err)
+	}
 	var walk func(*cobra.Command)
 	walk = func(cmd *cobra.Command) {
 		for _, c := range cmd.Commands() {
@@ -56,6 +60,9 @@ func TestEveryFieldIsWrongOnce(t *testing.T) {
 		}
 		verb := strings.TrimPrefix(cmd.CommandPath(), "cmctl ")
 		cmd.LocalNonPersistentFlags().VisitAll(func(f *pflag.Flag) {
+			if search.Flags().Lookup(f.Name) != nil && search.Flags().Lookup(f.Name).Usage == f.Usage && wrong("cert search ", f.Name) {
+				return // a filter, read by the same code
+			}
 			if cmd.Runnable() && takesValue(f) && !wrong(regexp.QuoteMeta(verb)+" ", f.Name) {
 				t.Errorf("cmctl %s --%s is wrong in no script: testdata/script/input/fields.txtar takes it", verb, f.Name)
 			}

@@ -29,6 +29,7 @@ type Issuance struct {
 // validity began since the send is the one. The error of an answer that could
 // not be settled says that a certificate may have been issued.
 func (r *Runner) Issue(ctx context.Context, req *pki.Request, in cmapi.IssueRequest) (*Issuance, error) {
+	defer r.memory().alone(req.CSR.RawSubjectPublicKeyInfo)()
 	out, err := r.issue(ctx, req, in)
 	if err == nil && out.CertID != "" { // another of the same key may follow within the same second
 		r.memory().noteIssued(out.CertID)

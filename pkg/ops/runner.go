@@ -42,6 +42,24 @@ type memory struct {
 	mu     sync.Mutex
 	issued map[string]bool // certids that Issue brought about
 	clock  clock
+	keys   map[string]*sync.Mutex // of public keys that are asked for
+}
+
+// alone waits until no other request for a certificate of this key is under
+// way: after a lost answer one would pass for the other.
+func (m *memory) alone(spki []byte) (unlock func()) {
+	m.mu.Lock()
+	if m.keys == nil {
+		m.keys = map[string]*sync.Mutex{}
+	}
+	key := m.keys[string(spki)]
+	if key == nil {
+		key = &sync.Mutex{}
+		m.keys[string(spki)] = key
+	}
+	m.mu.Unlock()
+	key.Lock()
+	return key.Unlock
 }
 
 func (r *Runner) memory() *memory {

@@ -8,6 +8,8 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
+	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -43,7 +45,7 @@ func AddJobFlags(cmd *cobra.Command, j *JobFlags, batched bool) {
 	fs.StringVar(&j.Comment, "comment", "", "`text` for the journal")
 	fs.StringVar(&j.Ticket, "ticket", "", "`reference` of a ticket, for the journal")
 	fs.BoolVar(&j.Drill, "drill", false, "practise: fetch and sign everything, send nothing signed, and say drill")
-	fs.Int("parallel", 4, "requests of a kind under way at a time, `N`, 1 to 32")
+	fs.Int("parallel", 4, "requests of a kind under way at a time, `N`, 1 to 64")
 	j.Verify = ops.VerifyAll
 	if batched {
 		EnumFlag(cmd, &j.Verify, "verify", "what is read back before it is called done; all by default", []string{"all", "sample", "none"}, OneOf[ops.Verify]("all", "sample", "none"))
@@ -57,6 +59,9 @@ func (j *JobFlags) Check(f *Factory) error {
 		if err := bulk.CheckName(j.Job); err != nil {
 			return err
 		}
+	}
+	if sum, err := hex.DecodeString(j.ExpectSHA); err != nil || j.ExpectSHA != "" && len(sum) != sha256.Size {
+		return exit.Usagef("--dry-run prints it", "--expect-sha256 %q: expected 64 hexadecimal digits", j.ExpectSHA)
 	}
 	if j.Rate < 0 {
 		return exit.Usagef("", "--rate %d: expected 1 or more items a second", j.Rate)
@@ -166,7 +171,7 @@ func caDigest(path string) (string, error) {
 
 // checkDigest refuses a plan that is not the one that was meant.
 func (j *JobFlags) checkDigest(plan *bulk.Builder) error {
-	if got := plan.SHA256(); j.ExpectSHA != "" && j.ExpectSHA != got {
+	if got := plan.SHA256(); j.ExpectSHA != "" && !strings.EqualFold(j.ExpectSHA, got) {
 		return exit.Usagef("look at it with --dry-run", "--expect-sha256 %s: the plan of %s has %s", j.ExpectSHA, Plural(plan.Len(), "item"), got)
 	}
 	return nil
@@ -220,7 +225,7 @@ func (r *JobRun[T]) Run(ctx context.Context, f *Factory, opt output.Options, fla
 	if err != nil {
 		return err
 	}
-	p := &printer[T]{run: r, w: output.NewWriter(r.Noun, opt), stream: opt.Format == output.JSONL, told: make([]bool, r.Job.Header.Items)}
+	p := &printer[T]{run: r, w: output.NewWriter(r.Noun, opt), stream: opt.Format == output.JSONL, told: make([]byte, r.Job.Header.Items)}
 	progress := terminal.NewProgress(f.Streams, opt.Format.IsJSON() || f.isSet("quiet"))
 	late := false
 	parallel := r.Parallel
@@ -261,7 +266,7 @@ type printer[T any] struct {
 	run    *JobRun[T]
 	w      *output.Writer[T]
 	stream bool
-	told   []bool      // by index
+	told   []byte      // by index: the outcome that this run found, from 1 on in the order of bulk.Outcomes
 	tally  *bulk.Tally // of this run
 	err    error
 }
@@ -271,7 +276,7 @@ func (p *printer[T]) take(res bulk.Result) {
 		p.tally = bulk.NewTally()
 	}
 	p.tally.Add(res)
-	p.told[res.Index] = true
+	p.told[res.Index] = byte(1 + slices.Index(bulk.Outcomes(), res.Outcome))
 	if p.stream {
 		p.print(res)
 	}
@@ -294,7 +299,8 @@ func (p *printer[T]) keep(err error) {
 func (p *printer[T]) rest(stop error) {
 	if !p.stream {
 		p.keep(p.run.Job.Each(func(res bulk.Result) error {
-			if p.told[res.Index] {
+			if told := p.told[res.Index]; told > 0 {
+				res.Outcome = bulk.Outcomes()[told-1] // what failed for the moment is open again by now
 				p.print(res)
 			}
 			return nil

@@ -41,8 +41,8 @@ func rowOf(j *bulk.Job) row {
 // jobNoun prints jobs. The tsv columns and their order are contract: append
 // only.
 var jobNoun = output.Noun[row]{
-	Name: "job",
-	ID:   func(r row) string { return r.Job },
+	Name: "job", Schema: "job",
+	ID: func(r row) string { return r.Job },
 	Fields: []output.Field[row]{
 		{Name: "job", Value: func(r row) string { return r.Job }},
 		{Name: "state", Value: func(r row) string { return r.State }, Tone: stateTone},
