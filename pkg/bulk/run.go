@@ -17,6 +17,7 @@ import (
 type Options struct {
 	Parallel int // requests of a kind under way at a time; 0: 4; 1: one batch after the other
 	Signers  int // signatures made at a time: 1 for a token; 0: 1
+	Batch    int // most items in one request; 0: as the job was begun
 	Rate     int // most items a second; 0: as fast as it goes
 	Limit    int // stop sending after so many items; 0: all
 
@@ -83,6 +84,9 @@ func (j *Job) Run(ctx context.Context, w Write, o Options, report func(Result)) 
 	if o.Signers <= 0 {
 		o.Signers = 1
 	}
+	if o.Batch <= 0 {
+		o.Batch = j.Header.Batch
+	}
 	if o.Now == nil {
 		o.Now = time.Now
 	}
@@ -95,7 +99,7 @@ func (j *Job) Run(ctx context.Context, w Write, o Options, report func(Result)) 
 		r.maxAlive = 1 // one after the other
 	}
 	if o.Rate > 0 {
-		r.limiter = rate.NewLimiter(rate.Limit(o.Rate), max(o.Rate, j.Header.Batch))
+		r.limiter = rate.NewLimiter(rate.Limit(o.Rate), max(o.Rate, o.Batch))
 	}
 	if err := j.out.append(record{Type: recRun, At: o.Now().UTC(), By: o.Officer, Name: o.Name}, true); err != nil {
 		return err
@@ -249,7 +253,7 @@ func (r *run) sendOpen(ctx context.Context) error {
 			order = append(order, it.Group)
 		}
 		items := append(forming[it.Group], it)
-		if len(items) < r.j.Header.Batch {
+		if len(items) < r.o.Batch {
 			forming[it.Group] = items
 			return nil
 		}
@@ -343,9 +347,10 @@ func (r *run) halt(err error) {
 	r.cancel(&halted{err})
 }
 
-// halted is the cause for batches that are not to begin any more.
+// halted is the cause for batches that are not to begin any more. It does not
+// unwrap to what stopped the run: that is no answer to their requests.
 type halted struct{ err error }
 
 func (h *halted) Error() string       { return "not sent: " + h.err.Error() }
-func (h *halted) Unwrap() error       { return h.err }
+func (h *halted) Hint() string        { return exit.HintOf(h.err) }
 func (h *halted) ExitCode() exit.Code { return exit.Of(h.err) }

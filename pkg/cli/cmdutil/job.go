@@ -233,8 +233,12 @@ func (r *JobRun[T]) Run(ctx context.Context, f *Factory, opt output.Options, fla
 		parallel = s.Parallel
 	}
 	sha, officer := f.officerOfRun(r.Job)
+	batch := 0
+	if _, given := f.Flag("batch"); given {
+		batch = s.Batch
+	}
 	stop := r.Job.Run(ctx, r.Write, bulk.Options{
-		Parallel: parallel, Signers: f.signers(s), Rate: flags.Rate, Limit: r.Limit,
+		Parallel: parallel, Signers: f.signers(s), Batch: batch, Rate: flags.Rate, Limit: r.Limit,
 		Officer: sha, Name: officer, Now: client.Now,
 		Progress: func(now bulk.Progress) {
 			progress.Set("%s", ProgressText(now))
