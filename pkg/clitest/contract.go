@@ -13,6 +13,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"testing/iotest"
 	"sync"
 
 	"github.com/getkin/kin-openapi/openapi3"
@@ -109,8 +110,10 @@ func (c *Contract) Middleware(base, signing string) func(http.Handler) http.Hand
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 			body, err := io.ReadAll(r.Body)
-			if err != nil {
-				body = nil
+			if err != nil { // its client was killed while it sent: there is no whole request to judge
+				r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), iotest.ErrReader(err)))
+				next.ServeHTTP(w, r)
+				return
 			}
 			r.Body = io.NopCloser(bytes.NewReader(body))
 			copied := &tee{ResponseWriter: w, status: http.StatusOK}
