@@ -108,7 +108,7 @@ func (j *Job) take(res Result, stopped bool) {
 	j.state[res.Index] = s
 	if res.Err != nil && !res.Outcome.Good() {
 		w := wrongOf(res)
-		j.wrong[res.Index] = &Recorded{w.Code, exit.Code(w.Exit), w.Message}
+		j.wrong[res.Index] = &Recorded{Code: w.Code, Exit: exit.Code(w.Exit), Message: w.Message, refused: res.Outcome == Failed}
 	}
 	if res.ID != "" && res.ID != res.Key {
 		j.made[res.Index] = res.ID

@@ -317,7 +317,7 @@ func (j *Job) step(r *record) error {
 		if w.Outcome == Failed {
 			j.state[w.Index] = failed
 		}
-		j.wrong[w.Index] = &Recorded{w.Code, exit.Code(w.Exit), w.Message}
+		j.wrong[w.Index] = &Recorded{Code: w.Code, Exit: exit.Code(w.Exit), Message: w.Message}
 		if w.ID != "" {
 			j.made[w.Index] = w.ID
 		}
@@ -451,7 +451,9 @@ func (j *Job) result(it Item) Result {
 	switch w := j.wrong[it.Index]; {
 	case r.Outcome.Good():
 	case w != nil:
-		r.Err = w
+		if r.Err = w; w.refused {
+			r.Outcome = Failed
+		}
 	case r.Outcome == Skipped && j.unsent != nil:
 		r.Err = j.unsent
 	}
@@ -494,6 +496,8 @@ type Recorded struct {
 	Code    int // the gateway's; 0: none
 	Exit    exit.Code
 	Message string
+
+	refused bool // in this run, when it stopped: failed, and still to do
 }
 
 // Error is the message.

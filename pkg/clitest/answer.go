@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/rogpeppe/go-internal/testscript"
@@ -26,10 +27,14 @@ type answer struct {
 
 type answersKey struct{}
 
+// huge is the body of an answer that does not end for a gigabyte.
+const huge = "huge"
+
 // cmdAnswer is `answer OPERATION STATUS JSON`: from here on every call of the
 // operation gets this answer, for what a sandbox never says by itself. `answer
 // OPERATION FILE` takes a file's bytes, which need be neither true nor even
-// JSON. `answer OPERATION` ends it.
+// JSON. With a status of 3xx it is the place to go to instead. `answer
+// OPERATION` ends it.
 func cmdAnswer(ts *testscript.TestScript, neg bool, args []string) {
 	if neg || len(args) == 0 || len(args) > 3 {
 		ts.Fatalf("usage: answer OPERATION [STATUS JSON | FILE]")
@@ -46,7 +51,7 @@ func cmdAnswer(ts *testscript.TestScript, neg bool, args []string) {
 	case 3:
 		status, err := strconv.Atoi(args[1])
 		ts.Check(err)
-		a.byID[args[0]] = answer{status, []byte(args[2]), false}
+		a.byID[args[0]] = answer{status, []byte(args[2]), status/100 == 3 || args[2] == huge || args[2] == ""}
 	}
 }
 
@@ -60,8 +65,21 @@ func (a *answers) instead(odd bool, next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
+		if is.status/100 == 3 {
+			w.Header().Set("Location", string(is.body))
+			w.WriteHeader(is.status)
+			return
+		}
 		w.Header().Set("Content-Type", "application/json")
 		w.WriteHeader(is.status)
-		_, _ = w.Write(is.body) // a client that went away is its own affair
+		body, times := is.body, 1
+		if string(body) == huge {
+			body, times = []byte(`{"error":0,"x":"`+strings.Repeat("x", 1<<20)), 1<<10
+		}
+		for range times {
+			if _, err := w.Write(body); err != nil {
+				return // a client that went away is its own affair
+			}
+		}
 	})
 }

@@ -16,10 +16,12 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/itchyny/gojq"
 	"github.com/rogpeppe/go-internal/testscript"
 	"github.com/spf13/cobra"
+	"golang.org/x/term"
 
 	"github.com/cmctl/cmctl/pkg/cli"
 	"github.com/cmctl/cmctl/pkg/sandbox"
@@ -42,6 +44,16 @@ func Main(m testscript.TestingM) {
 			}
 		},
 	})
+}
+
+// linger lets testscript read what was printed on its terminal: it closes its
+// end as soon as the program is gone, and on a busy machine the last line is
+// lost.
+func linger(code int) int {
+	if term.IsTerminal(int(os.Stderr.Fd())) {
+		time.Sleep(100 * time.Millisecond)
+	}
+	return code
 }
 
 func panicCommand() *cobra.Command {

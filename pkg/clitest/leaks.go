@@ -208,7 +208,8 @@ func (l *leaks) searchPrinted() (found []string, err error) {
 		args, text, _ := bytes.Cut(data, []byte("\n"))
 		asked := bytes.Contains(args, []byte(`"--show-encrypted"`))
 		for _, s := range known {
-			if !(asked && s.Kind == encrypted && stream == "stdout") && s.in(text) {
+			meant := asked && s.Kind == encrypted && stream == "stdout"
+			if !meant && s.in(text) {
 				found = append(found, fmt.Sprintf("%s of %s: %s: %s", stream, args, s.Kind, excerpt(text)))
 			}
 		}

@@ -9,7 +9,8 @@ import (
 )
 
 // checkFilter refuses what can match nothing on any gateway: a slip of the pen
-// would pass for an empty result.
+// would pass for an empty result. Names may hold anything: hostile ones are
+// there to be found.
 func checkFilter(f *cmapi.CertificateFilter) error {
 	if f.Issuer != "" {
 		if _, err := pki.ParseName(f.Issuer); err != nil {
