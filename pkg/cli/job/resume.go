@@ -35,7 +35,7 @@ Two runs on one job are one too many: the second is refused.`,
 	cmd.Flags().Int("rate", 0, "most items a second, `N`")
 	cmd.Flags().String("deadline", "", "warn as soon as the run cannot end by this `time`")
 	cmd.Flags().Int("parallel", 4, "requests of a kind under way at a time, `N`, 1 to 64")
-	return cmd
+	return cmdutil.ColumnsLater(cmd)
 }
 
 func runResume(ctx context.Context, f *cmdutil.Factory, name string, asOfficer bool) error {
