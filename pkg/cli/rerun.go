@@ -22,9 +22,16 @@ func rerun(ctx context.Context, f *cmdutil.Factory, verb string, flags map[strin
 	set := cmd.Flags()
 	set.AddFlagSet(cmd.InheritedFlags())
 	f.EachFlag(func(fl *pflag.Flag) {
-		if set.Lookup(fl.Name) != nil {
-			err = errors.Join(err, set.Set(fl.Name, fl.Value.String()))
+		to := set.Lookup(fl.Name)
+		if to == nil {
+			return
 		}
+		if list, ok := fl.Value.(pflag.SliceValue); ok {
+			err = errors.Join(err, to.Value.(pflag.SliceValue).Replace(list.GetSlice())) // the same flag
+			to.Changed = true
+			return
+		}
+		err = errors.Join(err, set.Set(fl.Name, fl.Value.String()))
 	})
 	for name, values := range flags {
 		fl := set.Lookup(name)
@@ -44,5 +51,8 @@ func rerun(ctx context.Context, f *cmdutil.Factory, verb string, flags map[strin
 	cmd.SetContext(ctx)
 	f.UseFlags(set)
 	f.UseArgs(args)
+	if err := f.CheckOutput(cmd); err != nil {
+		return err
+	}
 	return cmd.RunE(cmd, args)
 }

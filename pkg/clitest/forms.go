@@ -109,8 +109,11 @@ func (f forms) check(want int, schema string, same bool) error {
 // checkColumns holds tsv against csv, cell by cell.
 func checkColumns(tsv, table string, want int, same bool) error {
 	rows, err := csv.NewReader(strings.NewReader(table)).ReadAll()
-	if err != nil || len(rows) != want+1 || strings.Count(table, "\r\n") != want+1 {
-		return fmt.Errorf("-o csv is not a header and %d rows: %v: %q", want, err, table)
+	if err != nil {
+		return fmt.Errorf("-o csv: %w: %q", err, table)
+	}
+	if len(rows) != want+1 || strings.Count(table, "\r\n") != want+1 {
+		return fmt.Errorf("-o csv is not a header and %d rows: %q", want, table)
 	}
 	lines := strings.SplitAfter(tsv, "\n")
 	if lines = lines[:len(lines)-1]; len(lines) != want {

@@ -259,8 +259,8 @@ func TestTableLeavesOut(t *testing.T) {
 		notice  string
 	}{
 		{60, nil, "CERTID STATUS SUBJECT USES", ""},
-		{41, nil, "CERTID SUBJECT USES", "left out to fit 41 columns: status; -o wide shows all, --columns those you name"},
-		{33, nil, "SUBJECT USES", "left out to fit 33 columns: certid, status; -o wide shows all, --columns those you name"},
+		{41, nil, "CERTID SUBJECT USES", "not shown in 41 columns: status; see -o wide"},
+		{33, nil, "SUBJECT USES", "not shown in 33 columns: certid, status; see -o wide"},
 		{33, []string{"certid", "subject", "status"}, "CERTID STATUS SUBJECT", ""},
 		{0, nil, "CERTID STATUS SUBJECT USES", ""},
 	} {

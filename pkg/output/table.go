@@ -78,7 +78,7 @@ func (f *tableForm[T]) close() error {
 		return err
 	}
 	if len(gone) > 0 && f.notice != nil {
-		f.notice("left out to fit " + strconv.Itoa(f.width) + " columns: " + strings.Join(gone, ", ") + "; -o wide shows all, --columns those you name")
+		f.notice("not shown in " + strconv.Itoa(f.width) + " columns: " + strings.Join(gone, ", ") + "; see -o wide")
 	}
 	return nil
 }

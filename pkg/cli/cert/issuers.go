@@ -72,7 +72,7 @@ A name as printed is what --issuer of "cmctl cert search" takes.`,
 }
 
 func runIssuers(ctx context.Context, o *issuersOptions) error {
-	filter, err := o.filter.Filter(o.f.Now())
+	query, err := o.filter.Query(o.f.Now())
 	if err != nil {
 		return err
 	}
@@ -88,7 +88,7 @@ func runIssuers(ctx context.Context, o *issuersOptions) error {
 	if opt.Limit = limit; len(opt.Sort) > 0 {
 		limit = 0 // the first ones are known at the end
 	}
-	list, err := search.Issuers(ctx, client.Certificates, filter, limit)
+	list, err := search.Issuers(ctx, client.Certificates, query.Filter, limit)
 	var incomplete *search.IncompleteError
 	if err != nil && !errors.As(err, &incomplete) {
 		return err

@@ -26,6 +26,7 @@ const (
 	moreKey       = "cmctl_more_columns"
 	schemaKey     = "cmctl_schema"
 	withKey       = "cmctl_with"
+	laterKey      = "cmctl_columns_later"
 )
 
 // Operations notes which operations of the API a command is for.
@@ -46,6 +47,12 @@ func Columns(cmd *cobra.Command, c output.Columns) *cobra.Command {
 func ColumnsWith(cmd *cobra.Command, flag string, c output.Columns) *cobra.Command {
 	annotate(cmd, withKey, []string{flag})
 	return annotateColumns(cmd, c, "_with")
+}
+
+// ColumnsLater notes that another command's records are printed: which is known
+// when it runs.
+func ColumnsLater(cmd *cobra.Command) *cobra.Command {
+	return annotate(cmd, laterKey, []string{"yes"})
 }
 
 func annotateColumns(cmd *cobra.Command, c output.Columns, with string) *cobra.Command {

@@ -55,7 +55,7 @@ type Factory struct {
 }
 
 // UseFlags tells the factory which command's flags count.
-func (f *Factory) UseFlags(fs *pflag.FlagSet) { f.flags = fs }
+func (f *Factory) UseFlags(fs *pflag.FlagSet) { f.flags, f.output = fs, nil }
 
 // UseArgs tells the factory the command's arguments.
 func (f *Factory) UseArgs(args []string) { f.args = args }

@@ -145,9 +145,8 @@ func ReasonWords(rs []pki.Reason) []string {
 	return words
 }
 
-// Filter is what the gateway is asked. now is what relative times count from.
-// Where --status or --match may be given, Query has the rest.
-func (ff *FilterFlags) Filter(now time.Time) (cmapi.CertificateFilter, error) {
+// filter is what the gateway is asked, but for --status.
+func (ff *FilterFlags) filter(now time.Time) (cmapi.CertificateFilter, error) {
 	if err := ff.notEmpty(); err != nil {
 		return ff.f, err
 	}

@@ -23,7 +23,7 @@ func filter(t *testing.T, args ...string) (cmapi.CertificateFilter, error) {
 	if err := cmd.Execute(); err != nil {
 		t.Fatalf("%q: %v", args, err)
 	}
-	return ff.Filter(noon)
+	return ff.filter(noon)
 }
 
 // TestFilters: each flag sets its one parameter of the API, in the form that

@@ -92,6 +92,10 @@ func (f *Factory) FormatGiven() bool {
 // that is none, a column that the command has not, an expression that is wrong.
 func (f *Factory) CheckOutput(cmd *cobra.Command) error {
 	columns := ColumnsOf(cmd)
+	if cmd.Annotations[laterKey] != "" {
+		_, err := f.OutputOptions()
+		return err
+	}
 	if len(columns.TSV) == 0 {
 		for _, name := range []string{"columns", "sort", "jq"} {
 			if _, ok := f.Flag(name); ok {

@@ -23,7 +23,7 @@ type Query struct {
 
 // Query is what the flags say. now is what relative times count from.
 func (ff *FilterFlags) Query(now time.Time) (Query, error) {
-	f, err := ff.Filter(now)
+	f, err := ff.filter(now)
 	if err != nil {
 		return Query{}, err
 	}
@@ -40,6 +40,10 @@ func (ff *FilterFlags) Query(now time.Time) (Query, error) {
 	}
 	return q, nil
 }
+
+// AsksState tells whether --status is given: then a verb that leaves revoked
+// certificates out by itself does not.
+func (ff *FilterFlags) AsksState() bool { return len(ff.status) > 0 }
 
 // and narrows by what is looked at here.
 func (q *Query) and(fits func(*cmapi.Certificate) bool) {

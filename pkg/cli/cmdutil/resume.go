@@ -15,7 +15,7 @@ import (
 // notKept are the flags that say how one run is to behave, or guarded the plan
 // when it was made: a run that goes on says its own.
 var notKept = []string{
-	"yes", "expect", "max", "expect-sha256", "dry-run", "check", "job", "comment", "ticket", "output", "columns", "no-header", "no-color", "jq",
+	"yes", "expect", "max", "expect-sha256", "dry-run", "check", "job", "comment", "ticket", "output", "columns", "sort", "csv-safe", "no-header", "no-color", "jq",
 	"no-input", "debug", "quiet", "pin-entries", "pin-final-try", "deadline", "rate",
 }
 
@@ -107,5 +107,6 @@ func (f *Factory) PrintNothing() error {
 	if err != nil {
 		return err
 	}
+	opt.Columns, opt.Sort, opt.NoHeader = nil, nil, true // of records that are none
 	return output.NewWriter(output.Noun[struct{}]{Name: "outcome", ID: func(struct{}) string { return "" }}, opt).Close()
 }

@@ -36,7 +36,7 @@ Two runs on one job are one too many: the second is refused.`,
 	cmd.Flags().String("deadline", "", "warn as soon as the run cannot end by this `time`")
 	cmdutil.AddBatchFlag(cmd)
 	cmd.Flags().Int("parallel", 4, "requests of a kind under way at a time, `N`, 1 to 64")
-	return cmd
+	return cmdutil.ColumnsLater(cmd)
 }
 
 func runResume(ctx context.Context, f *cmdutil.Factory, name string, asOfficer bool) error {

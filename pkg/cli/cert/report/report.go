@@ -92,7 +92,7 @@ proven complete.`,
 
 func runExpiring(ctx context.Context, o *expiringOptions) error {
 	now := o.f.Now()
-	counts, filter, err := o.read(now)
+	counts, query, err := o.read(now)
 	if err != nil {
 		return err
 	}
@@ -118,7 +118,7 @@ func runExpiring(ctx context.Context, o *expiringOptions) error {
 		defer file.Discard()
 	}
 	progress := o.f.Progress(opt)
-	err = search.Run(ctx, client.Certificates, filter, search.Options{Parallel: o.parallel, Notice: func(msg string) { o.f.Notice("%s", msg) }}, func(cs []cmapi.Certificate) error {
+	err = query.Run(ctx, client.Certificates, search.Options{Parallel: o.parallel, Notice: func(msg string) { o.f.Notice("%s", msg) }}, func(cs []cmapi.Certificate) error {
 		counts.add(cs)
 		if time.Since(now) > time.Second {
 			progress.Set("%d certificates counted", counts.total)
@@ -130,7 +130,7 @@ func runExpiring(ctx context.Context, o *expiringOptions) error {
 	if err != nil && !errors.As(err, &incomplete) {
 		return err
 	}
-	if err := counts.nameOrganisations(ctx, client.Certificates, filter); err != nil {
+	if err := counts.nameOrganisations(ctx, client.Certificates, query.Filter); err != nil {
 		return err
 	}
 	r := counts.report()
@@ -160,28 +160,29 @@ func expire(n int) string {
 }
 
 // read turns the flags into empty sums and the filter to fill them by.
-func (o *expiringOptions) read(now time.Time) (*counts, cmapi.CertificateFilter, error) {
-	filter, err := o.filter.Filter(now)
+func (o *expiringOptions) read(now time.Time) (*counts, cmdutil.Query, error) {
+	query, err := o.filter.Query(now)
 	if err != nil {
-		return nil, filter, err
+		return nil, query, err
 	}
 	c := newCounts(now)
 	if c.until, err = ahead("within", o.within, now); err != nil {
-		return nil, filter, err
+		return nil, query, err
 	}
 	if o.failWithin != "" {
 		if c.failUntil, err = ahead("fail-within", o.failWithin, now); err != nil {
-			return nil, filter, err
+			return nil, query, err
 		}
 		if c.failUntil.After(c.until) {
-			return nil, filter, exit.Usagef("give a longer --within", "--fail-within %s reaches beyond --within %s", o.failWithin, o.within)
+			return nil, query, exit.Usagef("give a longer --within", "--fail-within %s reaches beyond --within %s", o.failWithin, o.within)
 		}
 	}
+	filter := &query.Filter
 	filter.ValidToTimeFrom, filter.ValidToTimeTo = now, c.until
-	if len(filter.RevocationReason) == 0 && filter.RevocationTimeFrom.IsZero() && filter.RevocationTimeTo.IsZero() {
+	if !o.filter.AsksState() && len(filter.RevocationReason) == 0 && filter.RevocationTimeFrom.IsZero() && filter.RevocationTimeTo.IsZero() {
 		filter.IsNotRevoked = true
 	}
-	return c, filter, nil
+	return c, query, nil
 }
 
 func ahead(flag, text string, now time.Time) (time.Time, error) {
@@ -204,7 +205,7 @@ func (o *expiringOptions) print(r *Report, opt output.Options, file *cmdutil.Out
 		text = r.markdown()
 	case o.format == formatHTML:
 		text, err = r.html()
-	case opt.Format == output.Table:
+	case opt.Format == output.Table && opt.Columns == nil && opt.Sort == nil:
 		text = r.histogram(opt.Width, opt.Color)
 	default:
 		w := output.NewWriter(rowNoun, opt)
