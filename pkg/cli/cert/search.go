@@ -165,11 +165,11 @@ func (r reader) read(ctx context.Context, opt output.Options, emit func([]cmapi.
 	return n, err
 }
 
-// spaciously lets the heap of a listing that streams grow to five times what is
-// in use, a few MiB, before garbage is collected: a fifth of its time. Where
-// GOGC is set, that counts.
+// spaciously lets the heap of a listing that streams grow to more than three
+// times what is in use, some MiB, before garbage is collected, which would take
+// a fifth of the time. Where GOGC is set, that counts.
 func spaciously() (restore func()) {
-	const usual, more = 100, 400
+	const usual, more = 100, 250
 	before := debug.SetGCPercent(more)
 	if before != usual {
 		debug.SetGCPercent(before)

@@ -40,7 +40,7 @@ type expiringOptions struct {
 	filter             *cmdutil.FilterFlags
 	within, failWithin string
 	format, out        string
-	force              bool
+	force, states      bool // states: --status says which
 	parallel           int
 }
 
@@ -77,6 +77,7 @@ proven complete.`,
 					return exit.Usagef("", "--%s: the report is on what expires from now until --within", name)
 				}
 			}
+			o.states = cmd.Flags().Changed("status")
 			return runExpiring(cmd.Context(), o)
 		},
 	}
@@ -92,7 +93,7 @@ proven complete.`,
 
 func runExpiring(ctx context.Context, o *expiringOptions) error {
 	now := o.f.Now()
-	counts, filter, err := o.read(now)
+	counts, query, err := o.read(now)
 	if err != nil {
 		return err
 	}
@@ -118,7 +119,7 @@ func runExpiring(ctx context.Context, o *expiringOptions) error {
 		defer file.Discard()
 	}
 	progress := o.f.Progress(opt)
-	err = search.Run(ctx, client.Certificates, filter, search.Options{Parallel: o.parallel, Notice: func(msg string) { o.f.Notice("%s", msg) }}, func(cs []cmapi.Certificate) error {
+	err = query.Run(ctx, client.Certificates, search.Options{Parallel: o.parallel, Notice: func(msg string) { o.f.Notice("%s", msg) }}, func(cs []cmapi.Certificate) error {
 		counts.add(cs)
 		if time.Since(now) > time.Second {
 			progress.Set("%d certificates counted", counts.total)
@@ -130,7 +131,7 @@ func runExpiring(ctx context.Context, o *expiringOptions) error {
 	if err != nil && !errors.As(err, &incomplete) {
 		return err
 	}
-	if err := counts.nameOrganisations(ctx, client.Certificates, filter); err != nil {
+	if err := counts.nameOrganisations(ctx, client.Certificates, query.Filter); err != nil {
 		return err
 	}
 	r := counts.report()
@@ -159,29 +160,30 @@ func expire(n int) string {
 	return text
 }
 
-// read turns the flags into empty sums and the filter to fill them by.
-func (o *expiringOptions) read(now time.Time) (*counts, cmapi.CertificateFilter, error) {
-	filter, err := o.filter.Filter(now)
+// read turns the flags into empty sums and the query to fill them by.
+func (o *expiringOptions) read(now time.Time) (*counts, cmdutil.Query, error) {
+	query, err := o.filter.Query(now)
 	if err != nil {
-		return nil, filter, err
+		return nil, query, err
 	}
 	c := newCounts(now)
 	if c.until, err = ahead("within", o.within, now); err != nil {
-		return nil, filter, err
+		return nil, query, err
 	}
 	if o.failWithin != "" {
 		if c.failUntil, err = ahead("fail-within", o.failWithin, now); err != nil {
-			return nil, filter, err
+			return nil, query, err
 		}
 		if c.failUntil.After(c.until) {
-			return nil, filter, exit.Usagef("give a longer --within", "--fail-within %s reaches beyond --within %s", o.failWithin, o.within)
+			return nil, query, exit.Usagef("give a longer --within", "--fail-within %s reaches beyond --within %s", o.failWithin, o.within)
 		}
 	}
-	filter.ValidToTimeFrom, filter.ValidToTimeTo = now, c.until
-	if len(filter.RevocationReason) == 0 && filter.RevocationTimeFrom.IsZero() && filter.RevocationTimeTo.IsZero() {
-		filter.IsNotRevoked = true
+	f := &query.Filter
+	f.ValidToTimeFrom, f.ValidToTimeTo = now, c.until
+	if !o.states && len(f.RevocationReason) == 0 && f.RevocationTimeFrom.IsZero() && f.RevocationTimeTo.IsZero() {
+		f.IsNotRevoked = true
 	}
-	return c, filter, nil
+	return c, query, nil
 }
 
 func ahead(flag, text string, now time.Time) (time.Time, error) {
