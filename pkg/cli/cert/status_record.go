@@ -131,7 +131,8 @@ func (g *gathered) judge() {
 // statusNoun prints what gateway, CRL and OCSP say. The tsv columns and their
 // order are contract: append only.
 var statusNoun = output.Noun[statusRecord]{
-	Name: "status",
+	Name:   "status",
+	Schema: "status",
 	ID:   func(r statusRecord) string { return r.CertID },
 	Fields: []output.Field[statusRecord]{
 		{Name: "certid", Value: func(r statusRecord) string { return r.CertID }},

@@ -217,7 +217,8 @@ type row struct {
 // rowNoun prints counts. The tsv columns and their order are contract: append
 // only.
 var rowNoun = output.Noun[row]{
-	Name: "count",
+	Name:   "count",
+	Schema: "expiring",
 	ID:   func(r row) string { return r.Key },
 	Fields: []output.Field[row]{
 		{Name: "group", Value: func(r row) string { return r.Group }},
