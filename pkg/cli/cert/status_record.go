@@ -133,7 +133,7 @@ func (g *gathered) judge() {
 var statusNoun = output.Noun[statusRecord]{
 	Name:   "status",
 	Schema: "status",
-	ID:   func(r statusRecord) string { return r.CertID },
+	ID:     func(r statusRecord) string { return r.CertID },
 	Fields: []output.Field[statusRecord]{
 		{Name: "certid", Value: func(r statusRecord) string { return r.CertID }},
 		{Name: "verdict", Value: func(r statusRecord) string { return r.Verdict }, Tone: verdictTone},

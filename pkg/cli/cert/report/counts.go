@@ -219,7 +219,7 @@ type row struct {
 var rowNoun = output.Noun[row]{
 	Name:   "count",
 	Schema: "expiring",
-	ID:   func(r row) string { return r.Key },
+	ID:     func(r row) string { return r.Key },
 	Fields: []output.Field[row]{
 		{Name: "group", Value: func(r row) string { return r.Group }},
 		{Name: "key", Value: func(r row) string { return r.Key }, Flex: true},
