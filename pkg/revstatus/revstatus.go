@@ -173,8 +173,10 @@ func checkURL(s string) error {
 		return exit.New(exit.Failure, "", "%q is no URL", s)
 	case u.Scheme != "http" && u.Scheme != "https":
 		return exit.New(exit.Failure, "", "%q is not a URL of http or https", s)
-	case u.Host == "" || u.User != nil:
-		return exit.New(exit.Failure, "", "%q names no host alone", s)
+	case u.Host == "":
+		return exit.New(exit.Failure, "", "%q names no host", s)
+	case u.User != nil:
+		return exit.New(exit.Failure, "", "%q names a user: CRLs and OCSP are for everybody", u.Redacted())
 	}
 	return nil
 }
