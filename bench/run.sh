@@ -17,7 +17,7 @@ cmctl-sandbox exec --certs 2000 -- "$here/revoke.sh"
 echo "a search over 20,000 certificates ..." >&2
 cmctl-sandbox exec --certs 20000 -- "$here/search.sh"
 echo "a complete listing against loops ..." >&2
-cmctl-sandbox exec --certs 20000 -- "$here/search_complete.sh"
+cmctl-sandbox exec --certs 100000 -- "$here/search_complete.sh"
 echo "a search over 1,000,000 certificates ..." >&2
 cmctl-sandbox exec --certs 1000000 -- "$here/search_million.sh"
 

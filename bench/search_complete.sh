@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # A complete listing against what an officer would write: a loop of curl and jq, 500 a page; and against a bare parallel
-# loop in Go that proves nothing. Median of three of each, in turns.
+# loop in Go that proves nothing. In turns, so that whatever else the machine does meets all: the median of five, and of
+# three for the slow one.
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
@@ -33,10 +34,10 @@ took() {
   [ "$got" = "$wanted" ] && [ "$(wc -l <listing)" = "$wanted" ] || { echo "$name: $got of $wanted" >&2; exit 1; }
 }
 rm -f ./*.times
-for _ in 1 2 3; do
+for turn in 1 2 3 4 5; do
   took cmctl cmctl cert search -o jsonl
-  took curl curl_loop
   took raw rawloop
+  [ "$turn" -gt 3 ] || took curl curl_loop
 done
 ours=$(median cmctl.times)
 row "listing of $wanted, curl and jq" "$ours" ms "$(median curl.times)" ms 0.2

@@ -170,11 +170,13 @@ func checkURL(s string) error {
 	u, err := url.Parse(s)
 	switch {
 	case err != nil:
-		return exit.New(exit.Failure, "", "%q is no URL", s)
+		return exit.New(exit.Failure, "", "what stands there is no URL") // and may hold a password
 	case u.Scheme != "http" && u.Scheme != "https":
-		return exit.New(exit.Failure, "", "%q is not a URL of http or https", s)
-	case u.Host == "" || u.User != nil:
-		return exit.New(exit.Failure, "", "%q names no host alone", s)
+		return exit.New(exit.Failure, "", "%q is not a URL of http or https", u.Redacted())
+	case u.Host == "":
+		return exit.New(exit.Failure, "", "%q names no host", u.Redacted())
+	case u.User != nil:
+		return exit.New(exit.Failure, "", "%q names a user: CRLs and OCSP are for everybody", u.Redacted())
 	}
 	return nil
 }

@@ -50,6 +50,22 @@ func (j *job) next(most int) *job {
 	return page
 }
 
+// joins leaves what is left to the stretch behind it, when that is less than
+// half a page.
+func (j *job) joins(behind *job, most int) bool {
+	a, b := &j.slice, &behind.slice
+	if j.stretch.left >= fill/2*float64(most) || behind.started || behind.stretch == nil ||
+		a.windows[0].hi+1 != b.windows[0].lo || a.windows[1] != b.windows[1] || a.issuer != b.issuer || a.country != b.country {
+		return false
+	}
+	b.windows[0].lo = a.windows[0].lo
+	behind.stretch.left += j.stretch.left
+	if behind.stretch.density == 0 {
+		behind.stretch.density = j.stretch.density
+	}
+	return true
+}
+
 // came tells the stretch how many certificates the window had.
 func (j *job) came() {
 	if j.stretch == nil || j.hits < 0 {
@@ -89,6 +105,11 @@ func (r *reader) stream(ctx context.Context, first *answer, parallel int, out *c
 				continue
 			}
 			if j.stretch != nil && !j.whole {
+				if k+1 < len(queue) && j.joins(queue[k+1], r.cap) {
+					queue = slices.Delete(queue, k, k+1)
+					k--
+					continue
+				}
 				if page := j.next(r.cap); page != j {
 					queue = slices.Insert(queue, k, page)
 					j = page

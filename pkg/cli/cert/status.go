@@ -30,29 +30,28 @@ func newStatusCmd(f *cmdutil.Factory) *cobra.Command {
 		Use:   "status {<certid> | <file>}... | --from <file>",
 		Short: "Compare what gateway, CRL and OCSP say of certificates",
 		Long: `Compare what the gateway, the CRL and the OCSP responder say of certificates,
-named by certid (digits), by serial number (0x..., dec:..., or with colons), in a
-list with --from, or by a certificate file. Of a certificate that the gateway
+named by certid (digits), by serial number (0x..., dec:..., or with colons), by
+a certificate file, or in a list with --from. Of a certificate that the gateway
 does not know, CRL and OCSP are shown.
 
-The CRL is the one at the distribution point in the certificate, or at --crl-url;
-it is fetched once for all certificates that name it. The responder is the one in
-the certificate, or at --ocsp-url. Signatures are checked against the issuer,
-whose certificate comes with the gateway's chain, from the file, or from where
-the certificate says. The officer's key is for the gateway only.
+The CRL is the one at the distribution point in the certificate, or at
+--crl-url; it is fetched once for all certificates that name it. The responder
+is the one in the certificate, or at --ocsp-url. Signatures are checked against
+the issuer, whose certificate comes with the gateway's chain, from the file, or
+from where the certificate says. The officer's key is for the gateway only.
 
 The verdict is agree, differ, unproven (a source does not answer, or its answer
 is not signed by the issuer, not valid yet or not any more) or no-source. To
 differ is no error: a CRL is published by a timetable. It ends with 0 when all
-sources answered and are proven, else with 7 (worth another try) or 1, and 3 when
-that is so for some of several.
+sources answered and are proven, else with 7 (worth another try) or 1, and 3
+when that is so for some of several.
 
 --wait 10m waits until each revocation is on the CRL and, where the certificate
 names a responder, known there; it ends with 12 when that takes longer, and with
 6 at once when the gateway has not revoked one.`,
 		Example: `  cmctl cert status 10003
   cmctl cert status server.pem --no-gateway
-  cmctl cert revoke --from ids --reason keyCompromise -o id --yes --expect 40 > done
-  cmctl cert status --from done --wait 30m`,
+  cmctl cert status --from done.txt --wait 30m`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			o.selection.Args = args
 			if o.wait < 0 || cmd.Flags().Changed("wait") && o.wait == 0 {

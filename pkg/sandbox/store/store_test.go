@@ -406,3 +406,56 @@ func TestCallersThatGoAway(t *testing.T) {
 		}
 	})
 }
+
+// TestRevokedByAsOf: a CRL that is behind tells how things were, whatever
+// happened since, also after a restart.
+func TestRevokedByAsOf(t *testing.T) {
+	ctx := t.Context()
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := open(t, path)
+	active := full()
+	active.Revoked, active.Reason, active.RevokedAt = false, 0, time.Time{}
+	first := add(t, s, active)
+	active.Serial = "01"
+	second := add(t, s, active)
+	at := func(minute int) time.Time { return noon.Add(time.Duration(minute) * time.Minute) }
+	for _, change := range []func(*Tx) error{
+		func(tx *Tx) error { return tx.Revoke(first.ID, Hold, at(1)) },
+		func(tx *Tx) error { return errors.Join(tx.Reinstate(first.ID, at(2)), tx.Revoke(second.ID, 4, at(2))) },
+		func(tx *Tx) error { return tx.Revoke(first.ID, 1, at(3)) },
+	} {
+		if err := s.Update(ctx, change); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hold, revoked := RevokedEntry{first.ID, first.Serial, Hold, at(1)}, RevokedEntry{first.ID, first.Serial, 1, at(3)}
+	superseded := RevokedEntry{second.ID, "01", 4, at(2)}
+	check := func(s *Store) {
+		t.Helper()
+		for _, c := range []struct {
+			asOf   time.Time
+			number int64
+			want   []RevokedEntry
+		}{
+			{at(0), 1, nil}, {at(1), 2, []RevokedEntry{hold}}, {at(2), 3, []RevokedEntry{superseded}},
+			{at(3), 4, []RevokedEntry{revoked, superseded}}, {time.Time{}, 4, []RevokedEntry{revoked, superseded}},
+		} {
+			number, got, err := s.RevokedBy(ctx, "issuing-1", c.asOf)
+			alone, err2 := s.CRLNumber(ctx, "issuing-1", c.asOf)
+			if number != c.number || alone != number || !reflect.DeepEqual(got, c.want) || err != nil || err2 != nil {
+				t.Errorf("%v: %d, %d, %+v, %v, %v; want %d, %+v", c.asOf, number, alone, got, err, err2, c.number, c.want)
+			}
+		}
+	}
+	check(s)
+	check(open(t, path))
+
+	for serial, want := range map[string]int64{"00ab01": first.ID, "ab01": first.ID, "1": second.ID, "02": 0} {
+		if c, found, err := s.BySerial(ctx, "issuing-1", serial); c.ID != want || found != (want > 0) || err != nil {
+			t.Errorf("serial %s: %d, %v, %v", serial, c.ID, found, err)
+		}
+	}
+	if _, found, err := s.BySerial(ctx, "issuing-2", "ab01"); found || err != nil {
+		t.Errorf("another issuer's: %v, %v", found, err)
+	}
+}

@@ -40,7 +40,7 @@ type expiringOptions struct {
 	filter             *cmdutil.FilterFlags
 	within, failWithin string
 	format, out        string
-	force              bool
+	force, states      bool // states: --status says which
 	parallel           int
 }
 
@@ -159,7 +159,7 @@ func expire(n int) string {
 	return text
 }
 
-// read turns the flags into empty sums and the filter to fill them by.
+// read turns the flags into empty sums and the query to fill them by.
 func (o *expiringOptions) read(now time.Time) (*counts, cmdutil.Query, error) {
 	query, err := o.filter.Query(now)
 	if err != nil {
@@ -177,10 +177,10 @@ func (o *expiringOptions) read(now time.Time) (*counts, cmdutil.Query, error) {
 			return nil, query, exit.Usagef("give a longer --within", "--fail-within %s reaches beyond --within %s", o.failWithin, o.within)
 		}
 	}
-	filter := &query.Filter
-	filter.ValidToTimeFrom, filter.ValidToTimeTo = now, c.until
-	if !o.filter.AsksState() && len(filter.RevocationReason) == 0 && filter.RevocationTimeFrom.IsZero() && filter.RevocationTimeTo.IsZero() {
-		filter.IsNotRevoked = true
+	f := &query.Filter
+	f.ValidToTimeFrom, f.ValidToTimeTo = now, c.until
+	if !o.filter.AsksState() && len(f.RevocationReason) == 0 && f.RevocationTimeFrom.IsZero() && f.RevocationTimeTo.IsZero() {
+		f.IsNotRevoked = true
 	}
 	return c, query, nil
 }
@@ -205,7 +205,7 @@ func (o *expiringOptions) print(r *Report, opt output.Options, file *cmdutil.Out
 		text = r.markdown()
 	case o.format == formatHTML:
 		text, err = r.html()
-	case opt.Format == output.Table && opt.Columns == nil && opt.Sort == nil:
+	case opt.Format == output.Table:
 		text = r.histogram(opt.Width, opt.Color)
 	default:
 		w := output.NewWriter(rowNoun, opt)
