@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"sync"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -76,11 +77,11 @@ type End struct {
 // ErrNoState says that there is no place for journals.
 var errNoState = exit.New(exit.Failure, "set CMCTL_STATE_DIR to a folder of yours", "there is no state folder to keep a journal in")
 
-var jobName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`)
+var jobName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`) })
 
 // CheckName refuses a name that is no plain name of a folder.
 func CheckName(name string) error {
-	if !jobName.MatchString(name) {
+	if !jobName().MatchString(name) {
 		return exit.Usagef("letters, digits, dots, hyphens and underscores", "--job %q: expected a plain name", name)
 	}
 	return nil

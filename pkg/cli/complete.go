@@ -3,6 +3,7 @@ package cli
 import (
 	"regexp"
 	"strings"
+	"sync"
 
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
@@ -11,7 +12,7 @@ import (
 )
 
 // takesFiles finds the commands whose arguments are files, by their usage.
-var takesFiles = regexp.MustCompile(`<(file|csr)>\.\.\.`)
+var takesFiles = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`<(file|csr)>\.\.\.`) })
 
 // completeFiles has the shell complete names of files and folders where these
 // are wanted: for flags whose placeholder says so, and for arguments. Nowhere
@@ -27,7 +28,7 @@ func completeFiles(cmd *cobra.Command) {
 	}
 	cmd.Flags().VisitAll(mark)
 	cmd.PersistentFlags().VisitAll(mark)
-	if cmd.ValidArgsFunction == nil && takesFiles.MatchString(cmd.Use) {
+	if cmd.ValidArgsFunction == nil && takesFiles().MatchString(cmd.Use) {
 		cmd.ValidArgsFunction = cmdutil.CompleteFile
 	}
 	for _, c := range cmd.Commands() {

@@ -83,29 +83,17 @@ cmctl of cert-manager is another program.`,
 // completing are what a shell runs for completions.
 var completing = []string{cobra.ShellCompRequestCmd, cobra.ShellCompNoDescRequestCmd}
 
-// addCommands adds the command that the line starts with, and all of them when
-// it starts with none: to make them all takes a fifth of a short run.
+// addCommands makes the part of the tree that a line asks for.
 func addCommands(root *cobra.Command, f *cmdutil.Factory, args []string) {
-	all := []struct {
-		name string
-		make func(*cmdutil.Factory) *cobra.Command
-	}{
-		{"cert", cert.NewCmd}, {"proc", proc.NewCmd}, {"reg", reg.NewCmd}, {"acme", acme.NewCmd}, {"job", job.NewCmd}, {"key", key.NewCmd}, {"context", contexts.NewCmd},
-		{"inspect", top.NewInspectCmd}, {"version", top.NewVersionCmd}, {"completion", top.NewCompletionCmd},
-		{"exit-codes", top.NewExitCodesTopic}, {"environment", top.NewEnvironmentTopic},
-	}
 	for len(args) > 0 && (args[0] == "help" || slices.Contains(completing, args[0])) {
 		args = args[1:]
 	}
-	for _, c := range all {
-		if len(args) > 0 && args[0] == c.name {
-			root.AddCommand(c.make(f))
-			return
-		}
-	}
-	for _, c := range all {
-		root.AddCommand(c.make(f))
-	}
+	f.StartLine(args)
+	f.AddSubs(root, []cmdutil.Sub{
+		{"cert", cert.NewCmd}, {"proc", proc.NewCmd}, {"reg", reg.NewCmd}, {"acme", acme.NewCmd}, {"job", job.NewCmd}, {"key", key.NewCmd}, {"context", contexts.NewCmd},
+		{"inspect", top.NewInspectCmd}, {"version", top.NewVersionCmd}, {"completion", top.NewCompletionCmd},
+		{"exit-codes", top.NewExitCodesTopic}, {"environment", top.NewEnvironmentTopic},
+	}...)
 }
 
 // refuseUnknownVerbs makes a noun with a word that is none of its verbs an

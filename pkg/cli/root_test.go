@@ -31,6 +31,25 @@ func TestRootForALine(t *testing.T) {
 			}
 		}
 	}
+	for _, verb := range []string{"search", "issue-p12", "report"} {
+		line := []string{"cert", verb}
+		want, _, err := whole.Find(line)
+		if err != nil {
+			t.Fatal(err)
+		}
+		root := NewRoot(f, line...)
+		got, _, err := root.Find(line)
+		if err != nil || names(got) != names(want) || len(got.Parent().Commands()) != 1 {
+			t.Errorf("%q: got %s (%v), want %s", line, names(got), err, names(want))
+		}
+	}
+	for _, line := range [][]string{{"cert"}, {"cert", "nobody"}, {"cert", "--cn", "revoke"}} {
+		got, _, err := NewRoot(f, line...).Find([]string{"cert"})
+		want, _, _ := whole.Find([]string{"cert"})
+		if err != nil || names(got) != names(want) {
+			t.Errorf("%q: got %s (%v)", line, names(got), err)
+		}
+	}
 	for _, line := range [][]string{{}, {"nobody"}, {"--context", "cert", "cert"}, {"help"}, {cobra.ShellCompRequestCmd, "ce"}} {
 		if got := names(NewRoot(f, line...)); got != names(whole) {
 			t.Errorf("%q: got\n%s", line, got)

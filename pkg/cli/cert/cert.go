@@ -16,11 +16,11 @@ func NewCmd(f *cmdutil.Factory) *cobra.Command {
 		Short:   "Search, show, download, issue, import, revoke, hold, reinstate certificates",
 		GroupID: cmdutil.GroupWork,
 	}
-	cmd.AddCommand(
-		newSearchCmd(f), newShowCmd(f), newStatusCmd(f), newDownloadCmd(f),
-		newIssueCmd(f), newIssueP12Cmd(f), newIssueAttrCmd(f), newIssueSKIPCmd(f),
-		newImportCmd(f), newRevokeCmd(f), newHoldCmd(f), newReinstateCmd(f), newIssuersCmd(f),
-		report.NewCmd(f),
-	)
+	f.AddSubs(cmd, []cmdutil.Sub{
+		{"search", newSearchCmd}, {"show", newShowCmd}, {"status", newStatusCmd}, {"download", newDownloadCmd},
+		{"issue", newIssueCmd}, {"issue-p12", newIssueP12Cmd}, {"issue-attr", newIssueAttrCmd}, {"issue-skip", newIssueSKIPCmd},
+		{"import", newImportCmd}, {"revoke", newRevokeCmd}, {"hold", newHoldCmd}, {"reinstate", newReinstateCmd}, {"issuers", newIssuersCmd},
+		{"report", report.NewCmd},
+	}...)
 	return cmd
 }

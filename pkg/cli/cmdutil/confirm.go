@@ -94,7 +94,7 @@ func Confirm(ctx context.Context, f *Factory, w Write) error {
 	}
 	entries := f.pinEntries(officer, w.Signatures, false)
 	if f.Yes() {
-		return nil
+		return f.agreed(ctx, officer)
 	}
 	var b strings.Builder
 	target := s.Server

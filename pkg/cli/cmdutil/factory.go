@@ -37,6 +37,7 @@ type Factory struct {
 	// CatchSignals makes signals end the run's context; before, they end the process.
 	CatchSignals func()
 
+	line     []string       // see AddSubs
 	flags    *pflag.FlagSet // of the command that runs
 	output   *output.Options
 	settings *config.Settings

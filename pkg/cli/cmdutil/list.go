@@ -10,6 +10,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/cmctl/cmctl/pkg/cmapi"
 	"github.com/cmctl/cmctl/pkg/exit"
@@ -127,8 +128,8 @@ func (p *problems) err(hint string) error {
 
 var (
 	// A number with a leading zero is no certid: serials are cut from hex so.
-	digits  = regexp.MustCompile(`^(0|[1-9][0-9]*)$`)
-	bareHex = regexp.MustCompile(`^[0-9A-Fa-f]+$`)
+	digits  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(0|[1-9][0-9]*)$`) })
+	bareHex = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9A-Fa-f]+$`) })
 )
 
 const listHint = "bare digits are certids; serials are written 0x..., dec:... or with colons, or the whole list with --as serial"
@@ -145,9 +146,9 @@ func plainList(name string, lines []line, as ListAs) ([]Entry, error) {
 		e, err := ParseEntry(token, as)
 		e.Line = l.n
 		switch {
-		case as == AsUnset && digits.MatchString(token):
+		case as == AsUnset && digits().MatchString(token):
 			ids = append(ids, l.n)
-		case as == AsUnset && bareHex.MatchString(token):
+		case as == AsUnset && bareHex().MatchString(token):
 			hexes = append(hexes, l.n)
 			err = nil // told below, for the list as a whole
 		case err == nil && e.Serial != "":
@@ -193,12 +194,12 @@ func ParseEntry(token string, as ListAs) (Entry, error) {
 		s, err := pki.ParseHexSerial(token)
 		e.Serial = s
 		return e, err
-	case digits.MatchString(token):
+	case digits().MatchString(token):
 		e.CertID = token
 		return e, nil
 	case as == AsID:
 		return e, fmt.Errorf("%q is no certid: expected digits", clip(token))
-	case bareHex.MatchString(token):
+	case bareHex().MatchString(token):
 		return e, fmt.Errorf("%q is bare hexadecimal: a serial needs 0x, colons or --as serial", clip(token))
 	case strings.ContainsAny(token, " \t"):
 		return e, fmt.Errorf("%q is more than one word: a line names one certificate", clip(token))
@@ -226,7 +227,7 @@ func recordEntry(n int, c cmapi.Certificate) (Entry, error) {
 		return e, errors.New("the record has neither certid nor certificateserialnumber")
 	case c.CertID == "":
 		e.Input = c.Serial.String()
-	case !digits.MatchString(c.CertID):
+	case !digits().MatchString(c.CertID):
 		return e, fmt.Errorf("certid %q: expected digits", clip(c.CertID))
 	}
 	if c.Serial != "" {
@@ -367,7 +368,7 @@ func csvList(name string, data []byte, header line) ([]Entry, error) {
 		switch {
 		case e.CertID == "" && e.Serial == "" && err == nil:
 			table.Wrong(row.Line, "the row has neither certid nor serial")
-		case e.CertID != "" && !digits.MatchString(e.CertID):
+		case e.CertID != "" && !digits().MatchString(e.CertID):
 			table.Wrong(row.Line, "certid %q: expected digits", clip(e.CertID))
 		}
 		entries = append(entries, e)

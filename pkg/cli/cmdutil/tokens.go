@@ -125,6 +125,28 @@ func (f *Factory) pinEntries(id *signer.Identity, signatures int, consent bool) 
 	return "no PIN entry"
 }
 
+// agreed refuses a write without a question whose signatures want more PIN
+// entries than --pin-entries allows: before anything is sent. The login, which
+// is due anyway, tells whether they do.
+func (f *Factory) agreed(ctx context.Context, id *signer.Identity) error {
+	key := id.OnToken()
+	if key == nil {
+		return nil
+	}
+	if err := id.Unlock(ctx); err != nil {
+		return err
+	}
+	tlsID, err := f.TLSOfficer(ctx)
+	if err != nil {
+		return err
+	}
+	handshake := false
+	if k := tlsID.OnToken(); k != nil {
+		handshake, _, _ = k.PINEntries()
+	}
+	return key.Agreed(handshake)
+}
+
 // PINSource finds the PIN for a token that is only looked at: --pin-file as
 // given on the command line, the URI's pin-source, or the officer. The PIN of
 // the settings is for the key of the settings.

@@ -261,13 +261,36 @@ func (b *budget) take(name string, handshake bool) error {
 		return exit.New(exit.Key, fmt.Sprintf("consent to more with --pin-entries, above %d", b.allowed),
 			"the key on %s wants the PIN for each signature, and the %d PIN entries agreed to were made", name, b.allowed)
 	default:
-		return exit.Usagef(fmt.Sprintf("consent with --pin-entries %d", need),
-			"the key on %s wants the PIN for each signature: %d PIN entries", name, need)
+		return tooFew(name, need)
 	}
 	b.used++
 	if b.planned > 0 && !handshake {
 		b.begun = true
 		b.planned--
+	}
+	return nil
+}
+
+func tooFew(name string, need int) error {
+	return exit.Usagef(fmt.Sprintf("consent with --pin-entries %d", need), "the key on %s wants the PIN for each signature: %d PIN entries", name, need)
+}
+
+// Agreed is an error when the signatures that are planned want more PIN entries
+// than were agreed to, as far as the token has told by now; handshake says that
+// one for TLS is to come besides.
+func (k *Key) Agreed(handshake bool) error {
+	if each, _, _ := k.PINEntries(); !each {
+		return nil
+	}
+	b := &k.tok.set.budget
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	need := b.used + b.planned
+	if handshake && b.used == 0 {
+		need++
+	}
+	if need > b.allowed {
+		return tooFew(k.Token(), need)
 	}
 	return nil
 }
