@@ -144,8 +144,8 @@ func (o *changeOptions) fill(ctx context.Context, job *bulk.Job, sel *cmdutil.Se
 		o.f.Notice("%v: nothing to do", errNothing)
 		return nil, errNothing
 	}
-	if sign { // what is wrong with the key is told before the gateway is asked
-		if _, err := o.f.Signer(ctx); err != nil {
+	if sign {
+		if err := o.readyToSign(ctx, plan.Len()); err != nil {
 			return nil, err
 		}
 	}
@@ -154,6 +154,26 @@ func (o *changeOptions) fill(ctx context.Context, job *bulk.Job, sel *cmdutil.Se
 	}
 	return picked, o.guards.Check(ctx, o.f, plan.Has)
 }
+
+// readyToSign opens the key and says how many signatures it will make: what is
+// wrong with that is told before the gateway is asked, which may take one.
+func (o *changeOptions) readyToSign(ctx context.Context, items int) error {
+	if _, err := o.f.Signer(ctx); err != nil {
+		return err
+	}
+	officer, err := o.f.Officer(ctx)
+	if err != nil {
+		return err
+	}
+	s, err := o.f.Settings()
+	if err != nil {
+		return err
+	}
+	o.f.PlanSignatures(officer, signatures(items, s.Batch))
+	return nil
+}
+
+func signatures(items, batch int) int { return (items + batch - 1) / batch }
 
 // wordsFor is the change of a plan, for people.
 func wordsFor(job *bulk.Job, c change) (*ops.StateChange, error) {
@@ -171,7 +191,7 @@ func wordsFor(job *bulk.Job, c change) (*ops.StateChange, error) {
 func (o *changeOptions) ask(ctx context.Context, job *bulk.Job, picked *cmdutil.Picked, w *ops.StateChange) error {
 	f, plan := o.f, job.Plan()
 	n, batch := plan.Len(), job.Header.Batch
-	write := cmdutil.Write{Describe: w.Describe, Undo: w.Undo, Noun: "certificate", Count: n, Signatures: (n + batch - 1) / batch}
+	write := cmdutil.Write{Describe: w.Describe, Undo: w.Undo, Noun: "certificate", Count: n, Signatures: signatures(n, batch)}
 	if !f.Yes() {
 		client, err := f.Client(ctx)
 		if err != nil {
