@@ -9,8 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
-	"sync"
+	"strings"
 	"time"
 
 	"github.com/gofrs/flock"
@@ -74,14 +73,10 @@ type End struct {
 	Why  string
 }
 
-// ErrNoState says that there is no place for journals.
-var errNoState = exit.New(exit.Failure, "set CMCTL_STATE_DIR to a folder of yours", "there is no state folder to keep a journal in")
-
-var jobName = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9._-]{0,99}$`) })
-
 // CheckName refuses a name that is no plain name of a folder.
 func CheckName(name string) error {
-	if !jobName().MatchString(name) {
+	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
+	if name == "" || len(name) > 100 || name[0] == '.' || name[0] == '-' || strings.Trim(name, letters) != "" {
 		return exit.Usagef("letters, digits, dots, hyphens and underscores", "--job %q: expected a plain name", name)
 	}
 	return nil

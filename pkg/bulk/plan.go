@@ -74,6 +74,7 @@ type Builder struct {
 	excluded int
 	numbers  map[uint64]struct{}
 	names    map[string]struct{}
+	keptOut  map[string]struct{}
 	sum      hash.Hash
 	summary  Summary
 	err      error
@@ -81,7 +82,7 @@ type Builder struct {
 
 func newBuilder(out *appender) (*Builder, error) {
 	b := &Builder{
-		out: out, numbers: map[uint64]struct{}{}, names: map[string]struct{}{}, sum: sha256.New(),
+		out: out, numbers: map[uint64]struct{}{}, names: map[string]struct{}{}, keptOut: map[string]struct{}{}, sum: sha256.New(),
 		summary: Summary{States: map[string]int{}, Issuers: map[string]int{}, Organisations: map[string]int{}, Groups: map[string]int{}, Exclusions: map[string]int{}},
 	}
 	return b, out.append(record{Type: recStart, Version: journalVersion}, false)
@@ -90,14 +91,34 @@ func newBuilder(out *appender) (*Builder, error) {
 // seen notes a key and tells whether it was there. Nearly all keys are small
 // numbers, which cost a tenth of a string.
 func (b *Builder) seen(key string) bool {
-	if n, err := strconv.ParseUint(key, 10, 64); err == nil && (key == "0" || key[0] != '0') {
-		_, ok := b.numbers[n]
+	known := b.knows(key)
+	if n, ok := number(key); ok {
 		b.numbers[n] = struct{}{}
-		return ok
+	} else {
+		b.names[key] = struct{}{}
 	}
-	_, ok := b.names[key]
-	b.names[key] = struct{}{}
+	return known
+}
+
+func (b *Builder) knows(key string) (ok bool) {
+	if n, isNumber := number(key); isNumber {
+		_, ok = b.numbers[n]
+	} else {
+		_, ok = b.names[key]
+	}
 	return ok
+}
+
+// number is a key as a number that writes as the key does.
+func number(key string) (uint64, bool) {
+	n, err := strconv.ParseUint(key, 10, 64)
+	return n, err == nil && (key == "0" || key[0] != '0')
+}
+
+// Has tells whether a key is in the plan.
+func (b *Builder) Has(key string) bool {
+	_, out := b.keptOut[key]
+	return !out && b.knows(key)
 }
 
 // Add implements Sink.
@@ -137,6 +158,7 @@ func (b *Builder) Exclude(it Item, why string) error {
 		return b.err
 	}
 	b.excluded++
+	b.keptOut[it.Key] = struct{}{}
 	if why == "" {
 		why = "no reason given"
 	}
@@ -191,6 +213,6 @@ func (b *Builder) freeze(h *Header) error {
 		return err
 	}
 	h.Items, h.Excluded, h.SHA256, h.Summary = b.n, b.excluded, b.SHA256(), b.summary
-	b.numbers, b.names = nil, nil
+	b.numbers, b.names, b.keptOut = nil, nil, nil
 	return b.out.append(record{Type: recJob, Job: h}, true)
 }

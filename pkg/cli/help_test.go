@@ -116,7 +116,7 @@ func TestCommandLinesShownAreTaken(t *testing.T) {
 
 func TestWrongCommandLinesAreSeen(t *testing.T) {
 	for _, line := range []string{
-		"cmctl cert frobnicate", "cmctl cert search --colour", "cmctl cert revoke 1 --reason cessation", "cmctl cert revoke 1",
+		"cmctl cert frobnicate", "cmctl cert search --colour", "cmctl cert revoke 1 --reason cessation",
 		"cmctl context use", "cmctl cert search --cn x | cmctl cert hold --form -", "cmctl proc list extra",
 	} {
 		bad := false

@@ -59,6 +59,7 @@ func TestSchemasRefuse(t *testing.T) {
 		"procedure":            {"id": "p"},
 		"registration":         {"regid": "x", "creationdate": "2026-03-02"},
 		"account":              {"regid": "x", "certids": "1,2"},
+		"finding":              {"certid": "1", "finding": "done"},
 		"outcome":              {"certid": "1", "outcome": "OK"},
 		"import-outcome":       {"outcome": "done"},
 		"registration-outcome": {"outcome": "done", "password": "x"},

@@ -18,6 +18,11 @@ type Piece struct {
 	Block *pem.Block // nil when it was not PEM
 }
 
+// HoldsCertificates tells what certificates may be read from.
+func (p Piece) HoldsCertificates() bool {
+	return p.Kind == Certificate || p.Kind == PKCS7 || p.Kind == CMS
+}
+
 var (
 	errDamagedPEM = errors.New("a PEM block in it is damaged or cut off")
 	errUTF16      = errors.New("it is UTF-16 text; save it as UTF-8 or ASCII")

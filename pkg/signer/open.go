@@ -245,3 +245,24 @@ func usable(name string, private crypto.PrivateKey) (crypto.Signer, error) {
 	}
 	return nil, exit.New(exit.Key, kindsHint, "the key in %s is of a kind that is not supported (%T)", name, private)
 }
+
+// Readable are the certificates of a pair that files show to anyone: no secret
+// is asked for and no token touched. Those of CAs beside them are left out.
+func Readable(ref Ref) []*x509.Certificate {
+	name := ref.Cert
+	if name == "" {
+		name = ref.Key
+	}
+	if name == "" || uri.Is(name) {
+		return nil
+	}
+	data, _, err := readFile(name)
+	if err != nil {
+		return nil
+	}
+	certs, err := pki.ReadCertificates(name, data)
+	if err != nil {
+		return nil
+	}
+	return slices.DeleteFunc(certs, func(c *x509.Certificate) bool { return c.IsCA })
+}

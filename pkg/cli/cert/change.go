@@ -2,6 +2,7 @@ package cert
 
 import (
 	"context"
+	"errors"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -18,20 +19,32 @@ type changeOptions struct {
 
 	selection cmdutil.Selection
 	limits    cmdutil.Limits
+	guards    *cmdutil.Guards // nil: there is nothing to guard against
 	job       cmdutil.JobFlags
+	dryRun    bool
 }
 
 func (o *changeOptions) addFlags(cmd *cobra.Command) {
 	cmdutil.AddSelectionFlags(cmd, &o.selection)
 	cmdutil.AddLimitFlags(cmd, &o.limits)
+	if o.guards != nil {
+		cmdutil.AddGuardFlags(cmd, o.guards)
+	}
+	addDryRunFlag(cmd, &o.dryRun)
 	cmdutil.AddJobFlags(cmd, &o.job, true)
 }
 
 const changeLong = `
 Certificates are named by certid (digits), by serial number (0x..., dec:..., or
-with colons), or in a list with --from. Up to 100 (--batch) go into one signed
-request. The state is read back before an item is called done. An item that was
-so before is "already", which is success.
+with colons), in a list or a folder with --from, by a search with --search, or
+by their key with --leaked-key. What --exclude lists is left out. Up to 100
+(--batch) go into one signed request. The state is read back before an item is
+called done. An item that was so before is "already", which is success.
+
+--dry-run, or --check, which is the same, does all of it up to the question,
+looks every item up and prints what would become of it: due, on-hold (and would
+be revoked for good), expired (and would be done all the same), already,
+not-found, wrong-state. It ends as a real run would.
 
 It asks before it writes. --yes answers; above 100 items it needs --expect or
 --max as well, in a protected context always --expect. It ends with 0 when all
@@ -42,17 +55,22 @@ before its first byte leaves: after a crash, "cmctl job resume" reads back what
 was on its way and goes on. A single certificate has no journal: run the same
 command again.`
 
+// guardLong is what revoke and hold say of their guards.
+const guardLong = `
+
+Certificates of CAs, of the officer, of the officers of other contexts, and the
+gateway's own are refused: --allow-ca, --allow-officer and --allow-gateway lift
+that, --yes does not.`
+
 // change is one of the verbs.
 type change struct {
-	verb     string // "cert revoke"
-	describe string // "revoke with reason keyCompromise"
-	undo     string
-	of       func(group string) (*ops.StateChange, error)
+	verb string // "cert revoke"
+	of   func(group string) (*ops.StateChange, error)
 }
 
 // runChange is the way of every state change: read the list, ask, write, read
 // back, report.
-func runChange(ctx context.Context, o *changeOptions, c change, group string) error {
+func runChange(ctx context.Context, o *changeOptions, c change) error {
 	f := o.f
 	opt, err := f.OutputOptions()
 	if err != nil {
@@ -61,28 +79,35 @@ func runChange(ctx context.Context, o *changeOptions, c change, group string) er
 	if err := o.job.Check(f); err != nil {
 		return err
 	}
-	var items []bulk.Item
+	sel := &cmdutil.Selected{}
 	if !f.Resuming() {
-		if items, err = o.items(ctx); err != nil {
+		if sel, err = o.selection.Open(f); err != nil {
+			return err
+		}
+		defer sel.Close()
+		if o.dryRun {
+			return o.tryOut(ctx, opt, sel, c)
+		}
+		if err := cmdutil.AskFirst(f); err != nil {
 			return err
 		}
 	}
-	job, err := f.NewJob(ctx, c.verb, o.job, len(items) == 1, func(job *bulk.Job) error {
-		job.Header.Describe = c.describe
-		for _, it := range items {
-			it.Group = group
-			if _, err := job.Plan().Add(it, bulk.Facts{}); err != nil {
-				return err
-			}
-		}
-		return nil
+	var picked *cmdutil.Picked
+	job, err := f.NewJob(ctx, c.verb, o.job, sel.One(), func(job *bulk.Job) (err error) {
+		picked, err = o.fill(ctx, job, sel, true)
+		return err
 	}, func(job *bulk.Job) error {
-		if err := o.limits.Check(f, job.Plan().Len()); err != nil {
+		w, err := wordsFor(job, c)
+		if err != nil {
 			return err
 		}
-		return o.ask(ctx, job, items, c)
+		job.Header.Describe = w.Describe
+		return o.ask(ctx, job, picked, w)
 	})
-	if err != nil {
+	switch {
+	case errors.Is(err, errNothing):
+		return f.PrintNothing()
+	case err != nil:
 		return err
 	}
 	runner, err := f.Runner(ctx, o.job)
@@ -97,38 +122,90 @@ func runChange(ctx context.Context, o *changeOptions, c change, group string) er
 	return run.Run(ctx, f, opt, o.job)
 }
 
-// items reads what was selected.
-func (o *changeOptions) items(ctx context.Context) ([]bulk.Item, error) {
-	f := o.f
-	entries, err := o.selection.Entries(f)
+// errNothing says that there is nothing to do, and that this is well.
+var errNothing = errors.New("no certificate is selected")
+
+// fill puts what was selected into a plan that the limits and the guards let
+// pass.
+func (o *changeOptions) fill(ctx context.Context, job *bulk.Job, sel *cmdutil.Selected, sign bool) (*cmdutil.Picked, error) {
+	plan := job.Plan()
+	picked, err := sel.Fill(ctx, o.f, o.limits, plan)
 	if err != nil {
 		return nil, err
 	}
-	if err := o.limits.CheckEarly(f, entries); err != nil {
+	job.Header.LeftOut = picked.LeftOut
+	if err := o.limits.Check(o.f, plan.Len()); err != nil {
 		return nil, err
 	}
-	if err := cmdutil.AskFirst(f); err != nil {
-		return nil, err
+	if plan.Len() == 0 {
+		for _, l := range cmdutil.Exclusions(plan.Summary()) {
+			o.f.Notice("%s", l)
+		}
+		o.f.Notice("%v: nothing to do", errNothing)
+		return nil, errNothing
 	}
-	client, err := f.Client(ctx)
+	if sign {
+		if err := o.readyToSign(ctx, plan.Len()); err != nil {
+			return nil, err
+		}
+	}
+	if o.guards == nil {
+		return picked, nil
+	}
+	return picked, o.guards.Check(ctx, o.f, plan.Has)
+}
+
+// readyToSign opens the key and says how many signatures it will make: what is
+// wrong with that is told before the gateway is asked, which may take one.
+func (o *changeOptions) readyToSign(ctx context.Context, items int) error {
+	if _, err := o.f.Signer(ctx); err != nil {
+		return err
+	}
+	officer, err := o.f.Officer(ctx)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	return cmdutil.Resolve(ctx, f, client, cmdutil.InputName(o.selection.From), entries)
+	s, err := o.f.Settings()
+	if err != nil {
+		return err
+	}
+	o.f.PlanSignatures(officer, signatures(items, s.Batch))
+	return nil
+}
+
+func signatures(items, batch int) int { return (items + batch - 1) / batch }
+
+// wordsFor is the change of a plan, for people.
+func wordsFor(job *bulk.Job, c change) (*ops.StateChange, error) {
+	groups := bulk.Names(job.Plan().Summary().Groups)
+	switch len(groups) {
+	case 0:
+		return c.of("")
+	case 1:
+		return c.of(groups[0])
+	}
+	return &ops.StateChange{Describe: "revoke, each for its own reason"}, nil
 }
 
 // ask is the question before the write.
-func (o *changeOptions) ask(ctx context.Context, job *bulk.Job, items []bulk.Item, c change) error {
-	n, batch := job.Plan().Len(), job.Header.Batch
-	write := cmdutil.Write{Describe: c.describe, Undo: c.undo, Noun: "certificate", Count: n, Signatures: (n + batch - 1) / batch}
-	if !o.f.Yes() {
-		client, err := o.f.Client(ctx)
+func (o *changeOptions) ask(ctx context.Context, job *bulk.Job, picked *cmdutil.Picked, w *ops.StateChange) error {
+	f, plan := o.f, job.Plan()
+	n, batch := plan.Len(), job.Header.Batch
+	write := cmdutil.Write{Describe: w.Describe, Undo: w.Undo, Noun: "certificate", Count: n, Signatures: signatures(n, batch)}
+	if !f.Yes() {
+		client, err := f.Client(ctx)
 		if err != nil {
 			return err
 		}
-		if write.Items, err = cmdutil.DescribeItems(ctx, client, items); err != nil {
+		if n <= cmdutil.ShownItems {
+			write.Items, err = cmdutil.DescribeItems(ctx, client, picked.First)
+		} else {
+			write.Items, err = picked.Lines(ctx, f, plan.Summary())
+		}
+		if err != nil {
 			return err
 		}
+		write.Items = append(write.Items, cmdutil.Exclusions(plan.Summary())...)
 	}
-	return cmdutil.Confirm(ctx, o.f, write)
+	return cmdutil.Confirm(ctx, f, write)
 }

@@ -78,7 +78,7 @@ func runDownload(ctx context.Context, o *downloadOptions) error {
 	if err != nil {
 		return err
 	}
-	items, err := cmdutil.Resolve(ctx, o.f, client, "arguments", entries)
+	items, err := cmdutil.Resolve(ctx, o.f, client, entries)
 	if err != nil {
 		return err
 	}

@@ -21,9 +21,6 @@ import (
 // maxBundle is the most bytes that are read of a file to import.
 const maxBundle = 64 << 20
 
-// importEndings are the files of a folder that are taken.
-var importEndings = []string{".pem", ".crt", ".cer", ".der", ".p7b", ".p7c"}
-
 // wish is how a certificate is to be taken in: as it is, or as revoked.
 type wish struct {
 	revoked bool
@@ -84,27 +81,14 @@ func (l *importList) addPath(path, input string, line int, w wish) error {
 	case !st.IsDir():
 		return l.addFile(path, input, line, w)
 	}
-	entries, err := os.ReadDir(path)
+	names, err := l.f.CertificateFiles(path)
 	if err != nil {
-		return exit.Usagef("", "%w", err)
+		return err
 	}
-	taken, left := 0, 0
-	for _, e := range entries {
-		if e.IsDir() || !slices.Contains(importEndings, strings.ToLower(filepath.Ext(e.Name()))) {
-			left++
-			continue
-		}
-		taken++
-		if err := l.addFile(filepath.Join(path, e.Name()), filepath.Join(input, e.Name()), line, w); err != nil {
+	for _, n := range names {
+		if err := l.addFile(filepath.Join(path, n), filepath.Join(input, n), line, w); err != nil {
 			return err
 		}
-	}
-	const which = "of a folder, files ending in %s are read, no folders below it"
-	switch {
-	case taken == 0:
-		return exit.Usagef("", "%s: no certificate files; "+which, path, strings.Join(importEndings, " "))
-	case left > 0:
-		l.f.Notice("%s: %d entries left out; "+which, path, left, strings.Join(importEndings, " "))
 	}
 	return nil
 }
@@ -116,13 +100,13 @@ func (l *importList) addFile(path, input string, line int, w wish) error {
 	}
 	name := cmdutil.InputName(path)
 	pieces, err := pki.Split(data)
-	if err != nil || !slices.ContainsFunc(pieces, holdsCertificates) {
+	if err != nil || !slices.ContainsFunc(pieces, pki.Piece.HoldsCertificates) {
 		_, err := pki.ReadCertificates(name, data) // words the error
 		return err
 	}
 	begins := beginLines(data)
 	for k, p := range pieces {
-		if !holdsCertificates(p) {
+		if !p.HoldsCertificates() {
 			continue // a key or text beside certificates
 		}
 		certs, err := pki.ReadCertificates(name, p.DER)
@@ -144,10 +128,6 @@ func (l *importList) addFile(path, input string, line int, w wish) error {
 		}
 	}
 	return nil
-}
-
-func holdsCertificates(p pki.Piece) bool {
-	return p.Kind == pki.Certificate || p.Kind == pki.PKCS7 || p.Kind == pki.CMS
 }
 
 // beginLines are the lines on which PEM blocks begin.
@@ -202,7 +182,7 @@ func (l *importList) readCSV(path string, data []byte, now time.Time) error {
 	if path == "-" {
 		dir = ""
 	}
-	table, err := cmdutil.ReadCSV(name, data)
+	table, err := cmdutil.ReadCSV(name, bytes.NewReader(data))
 	if err != nil {
 		return err
 	}
@@ -217,7 +197,7 @@ func (l *importList) readCSV(path string, data []byte, now time.Time) error {
 	if _, ok := cols["file"]; !ok {
 		return exit.Usagef(importCSVHint, "%s: there is no column of files", name)
 	}
-	table.Each(func(row cmdutil.CSVRow) {
+	err = table.Each(func(row cmdutil.CSVRow) error {
 		cell := func(col string) string {
 			if i, ok := cols[col]; ok {
 				return strings.TrimSpace(row.Cells[i])
@@ -227,12 +207,12 @@ func (l *importList) readCSV(path string, data []byte, now time.Time) error {
 		file := cell("file")
 		if file == "" {
 			table.Wrong(row.Line, "no file is named")
-			return
+			return nil
 		}
 		w, err := readWish(cell("reason"), cell("time"), now)
 		if err != nil {
 			table.Wrong(row.Line, "%v", err)
-			return
+			return nil
 		}
 		from := file
 		if !filepath.IsAbs(file) {
@@ -241,7 +221,11 @@ func (l *importList) readCSV(path string, data []byte, now time.Time) error {
 		if err := l.addPath(from, file, row.Line, w); err != nil {
 			table.Wrong(row.Line, "%v", err)
 		}
+		return nil
 	})
+	if err != nil {
+		return err
+	}
 	if err := table.Err(importCSVHint); err != nil {
 		return err
 	}

@@ -63,7 +63,7 @@ func (o *issueAttrOptions) lookAtBase(ctx context.Context, runner *ops.Runner, w
 	if err != nil {
 		return err
 	}
-	items, err := cmdutil.Resolve(ctx, o.f, runner.Client, "arguments", entries)
+	items, err := cmdutil.Resolve(ctx, o.f, runner.Client, entries)
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func runShow(ctx context.Context, o *showOptions) error {
 	if err != nil {
 		return err
 	}
-	items, err := cmdutil.Resolve(ctx, o.f, client, "arguments", entries)
+	items, err := cmdutil.Resolve(ctx, o.f, client, entries)
 	if err != nil {
 		return err
 	}

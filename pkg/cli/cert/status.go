@@ -60,7 +60,7 @@ names a responder, known there; it ends with 12 when that takes longer, and with
 			return runStatus(cmd.Context(), o)
 		},
 	}
-	cmdutil.AddSelectionFlags(cmd, &o.selection)
+	cmdutil.AddListFlags(cmd, &o.selection)
 	cmd.Flags().StringVar(&o.crlURL, "crl-url", "", "ask the CRL at `URL` instead of the one named in the certificate")
 	cmd.Flags().StringVar(&o.ocspURL, "ocsp-url", "", "ask the OCSP responder at `URL` instead of the one named in the certificate")
 	cmd.Flags().BoolVar(&o.noGateway, "no-gateway", false, "ask CRL and OCSP only; takes certificate files, and no officer's key")

@@ -79,7 +79,7 @@ func (o *statusOptions) gather(ctx context.Context, check *revstatus.Checker) ([
 			if ctx.Err() != nil {
 				return context.Cause(ctx)
 			}
-			records[i] = gatherOne(ctx, o.f, client, check, cmdutil.InputName(o.selection.From), e)
+			records[i] = gatherOne(ctx, o.f, client, check, e)
 			return fatal(records[i].err)
 		})
 	}
@@ -154,7 +154,7 @@ func fileEntries(f *cmdutil.Factory, check *revstatus.Checker, path string) ([]c
 		if slices.ContainsFunc(certs, issued) {
 			continue
 		}
-		e := cmdutil.Entry{Input: cmdutil.InputName(path), Certificate: c}
+		e := cmdutil.Entry{List: cmdutil.InputName(path), Input: cmdutil.InputName(path), Certificate: c}
 		if len(certs) > 1 {
 			e.Line = i + 1
 		}
@@ -179,7 +179,7 @@ func (o *statusOptions) gatewayNeeded(entries []cmdutil.Entry) bool {
 }
 
 // gatherOne asks the gateway about one certificate, and finds its issuer.
-func gatherOne(ctx context.Context, f *cmdutil.Factory, client *cmapi.Client, check *revstatus.Checker, list string, e cmdutil.Entry) gathered {
+func gatherOne(ctx context.Context, f *cmdutil.Factory, client *cmapi.Client, check *revstatus.Checker, e cmdutil.Entry) gathered {
 	g := gathered{input: e.Input}
 	if e.Certificate != nil {
 		g.ofFile(e.Certificate)
@@ -189,7 +189,7 @@ func gatherOne(ctx context.Context, f *cmdutil.Factory, client *cmapi.Client, ch
 		return g
 	}
 	if client != nil {
-		g.err = g.askGateway(ctx, f, client, list, e)
+		g.err = g.askGateway(ctx, f, client, e)
 	}
 	switch {
 	case g.err != nil:
@@ -205,8 +205,8 @@ func gatherOne(ctx context.Context, f *cmdutil.Factory, client *cmapi.Client, ch
 	return g
 }
 
-func (g *gathered) askGateway(ctx context.Context, f *cmdutil.Factory, client *cmapi.Client, list string, e cmdutil.Entry) error {
-	items, err := cmdutil.Resolve(ctx, f, client, list, []cmdutil.Entry{e})
+func (g *gathered) askGateway(ctx context.Context, f *cmdutil.Factory, client *cmapi.Client, e cmdutil.Entry) error {
+	items, err := cmdutil.Resolve(ctx, f, client, []cmdutil.Entry{e})
 	if err != nil && e.Certificate != nil && exit.Of(err) == exit.NotFound {
 		g.Gateway = &stateOf{Status: gatewayUnknown}
 		return nil

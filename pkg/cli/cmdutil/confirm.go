@@ -173,11 +173,14 @@ func DescribeItems(ctx context.Context, c *cmapi.Client, items []ops.Item) ([]st
 	return lines, nil
 }
 
+// OnHold is the state of a certificate that is revoked until it is reinstated.
+const OnHold = "on hold"
+
 // StateWords is the state of a certificate as tables print it.
 func StateWords(c *cmapi.Certificate) string {
 	switch {
 	case c.OnHold():
-		return "on hold"
+		return OnHold
 	case c.Status == cmapi.StatusRevoked && c.Reason != "":
 		return "revoked"
 	}

@@ -1,7 +1,6 @@
 package cmdutil
 
 import (
-	"bytes"
 	"encoding/csv"
 	"errors"
 	"io"
@@ -11,84 +10,105 @@ import (
 )
 
 // CSV is a list with a header: columns parted by commas, semicolons or tabs,
-// lines that start with # left out. What is wrong with its rows is collected,
-// so that all of it can be told at once.
+// lines that start with # left out. Rows are read as they are wanted. What is
+// wrong with them is collected, so that all of it can be told at once.
 type CSV struct {
 	Columns []string // of the header, as written
-	rows    []CSVRow
+	text    *textReader
+	rows    *csv.Reader
 	bad     problems
+	wrong   func(line int, format string, args ...any)
 }
 
 // CSVRow is one row.
 type CSVRow struct {
 	Line  int
-	Cells []string
+	Cells []string // good until the next row is read
 }
 
-// ReadCSV reads a list. name is for messages. Nothing that stands in a cell is
-// ever put into an error: it may be a secret.
-func ReadCSV(name string, data []byte) (*CSV, error) {
-	data, err := plainText(name, data)
+const csvHint = "a CSV list has a header and the same number of columns in each row"
+
+// ReadCSV reads the header of a list. name is for messages. Nothing that stands
+// in a cell is ever put into an error: it may be a secret.
+func ReadCSV(name string, in io.Reader) (*CSV, error) {
+	text, err := openText(name, in)
 	if err != nil {
 		return nil, err
 	}
-	t := &CSV{bad: problems{name: name}}
-	rd := csv.NewReader(bytes.NewReader(data))
-	rd.Comma, rd.Comment = delimiter(firstText(data)), '#'
-	rd.TrimLeadingSpace = rd.Comma != '\t' // it would swallow an empty column
-	for {
-		rec, err := rd.Read()
-		if errors.Is(err, io.EOF) {
-			return t, nil
-		}
-		if err != nil && !errors.Is(err, csv.ErrFieldCount) { // told by Each
-			return nil, exit.Usagef("a CSV list has a header and the same number of columns in each row", "%s: %w", name, err)
-		}
-		if t.Columns == nil {
-			for i := range rec {
-				rec[i] = strings.TrimSpace(rec[i])
-			}
-			t.Columns = rec
-			continue
-		}
-		n, _ := rd.FieldPos(0)
-		t.rows = append(t.rows, CSVRow{n, rec})
+	return readCSV(text)
+}
+
+func readCSV(text *textReader) (*CSV, error) {
+	t := &CSV{text: text, rows: csv.NewReader(text)}
+	t.wrong = func(line int, format string, args ...any) { t.bad.add(place(text.name, line), format, args...) }
+	t.rows.Comma, t.rows.Comment = delimiter(text.firstLine()), '#'
+	t.rows.TrimLeadingSpace = t.rows.Comma != '\t' // it would swallow an empty column
+	t.rows.ReuseRecord = true
+	header, err := t.rows.Read()
+	switch {
+	case errors.Is(err, io.EOF):
+		return t, nil
+	case err != nil:
+		return nil, t.broken(err)
 	}
+	for _, c := range header {
+		t.Columns = append(t.Columns, strings.TrimSpace(c))
+	}
+	t.rows.FieldsPerRecord = -1 // told by Each
+	return t, nil
 }
 
 // Each calls fn for every row, with as many cells as there are columns. A row
-// with another number is noted as wrong.
-func (t *CSV) Each(fn func(CSVRow)) {
-	for _, row := range t.rows {
-		if len(row.Cells) != len(t.Columns) {
-			t.Wrong(row.Line, "%d columns, the header has %d", len(row.Cells), len(t.Columns))
+// with another number is noted as wrong. It stops at an error of fn.
+func (t *CSV) Each(fn func(CSVRow) error) error {
+	for {
+		cells, err := t.rows.Read()
+		switch {
+		case errors.Is(err, io.EOF):
+			return nil
+		case err != nil:
+			return t.broken(err)
+		}
+		n, _ := t.rows.FieldPos(0)
+		row := CSVRow{n + t.text.skipped, cells}
+		if len(cells) != len(t.Columns) {
+			t.Wrong(row.Line, "%d columns, the header has %d", len(cells), len(t.Columns))
 			continue
 		}
-		fn(row)
+		if err := fn(row); err != nil {
+			return err
+		}
 	}
+}
+
+// broken words what the rows cannot be told apart for.
+func (t *CSV) broken(err error) error {
+	var at *csv.ParseError
+	if !errors.As(err, &at) {
+		return t.text.wrap(err)
+	}
+	at.StartLine += t.text.skipped
+	at.Line += t.text.skipped
+	return exit.Usagef(csvHint, "%s: %w", t.text.name, at)
 }
 
 // Wrong notes what is wrong with a line.
-func (t *CSV) Wrong(line int, format string, args ...any) { t.bad.add(line, format, args...) }
-
-// Err tells every line that is wrong, in their order; nil when none is.
-func (t *CSV) Err(hint string) error { return t.bad.err(hint) }
-
-// plainText refuses what is no text and takes a byte order mark off.
-func plainText(name string, data []byte) ([]byte, error) {
-	data = bytes.TrimPrefix(data, []byte("\xef\xbb\xbf"))
-	if at := bytes.IndexByte(data, 0); at >= 0 {
-		return nil, exit.Usagef("save it as UTF-8 text", "%s: this is no text: byte 0 at offset %d (UTF-16?)", name, at)
-	}
-	return data, nil
+func (t *CSV) Wrong(line int, format string, args ...any) {
+	t.wrong(line, format, args...)
 }
 
-// firstText is the first line that is neither blank nor a comment.
-func firstText(data []byte) string {
-	for _, l := range splitLines(data) {
-		if l.text != "" {
-			return l.text
+// Err tells every line that is wrong, in their order; nil when none is.
+func (t *CSV) Err(hint string) error {
+	t.bad.hint = hint
+	return t.bad.err()
+}
+
+// delimiter is what parts the columns of a header.
+func delimiter(header string) rune {
+	for _, d := range []rune{'\t', ';', ','} {
+		if strings.ContainsRune(header, d) {
+			return d
 		}
 	}
-	return ""
+	return ','
 }

@@ -1,7 +1,10 @@
 package cmdutil
 
 import (
+	"bytes"
+	"errors"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 )
@@ -27,7 +30,14 @@ func TestReadCSV(t *testing.T) {
 		{name: "UTF-16", in: "a\x00,\x00", err: "list: this is no text: byte 0 at offset 1 (UTF-16?)"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			table, err := ReadCSV("list", []byte(c.in))
+			table, err := ReadCSV("list", strings.NewReader(c.in))
+			var rows []CSVRow
+			if err == nil {
+				err = table.Each(func(r CSVRow) error {
+					rows = append(rows, CSVRow{r.Line, slices.Clone(r.Cells)})
+					return nil
+				})
+			}
 			if c.err != "" {
 				if err == nil || err.Error() != c.err {
 					t.Errorf("%v, want %s", err, c.err)
@@ -37,8 +47,6 @@ func TestReadCSV(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			var rows []CSVRow
-			table.Each(func(r CSVRow) { rows = append(rows, r) })
 			if !reflect.DeepEqual(table.Columns, c.columns) || !reflect.DeepEqual(rows, c.rows) {
 				t.Errorf("%q %+v, want %q %+v", table.Columns, rows, c.columns, c.rows)
 			}
@@ -60,14 +68,15 @@ func FuzzReadCSV(f *testing.F) {
 	f.Add([]byte("\xef\xbb\xbf\ta\r\n\t"))
 	f.Add([]byte("canary,\"canary\ncanary\"canary"))
 	f.Fuzz(func(t *testing.T, data []byte) {
-		table, err := ReadCSV("list", data)
+		table, err := ReadCSV("list", bytes.NewReader(data))
 		if err == nil {
-			table.Each(func(r CSVRow) {
+			err = table.Each(func(r CSVRow) error {
 				if len(r.Cells) != len(table.Columns) || r.Line < 1 {
 					t.Errorf("%+v for %q", r, table.Columns)
 				}
+				return nil
 			})
-			err = table.Err("")
+			err = errors.Join(err, table.Err(""))
 		}
 		if err != nil && strings.Contains(err.Error(), "canary") {
 			t.Error(err)

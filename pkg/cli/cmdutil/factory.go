@@ -120,6 +120,14 @@ func (f *Factory) Warn(format string, args ...any) {
 	_, _ = fmt.Fprintln(f.Streams.Err, "note: "+output.Escape(fmt.Sprintf(format, args...)))
 }
 
+// warnAll tells what was left out, line by line.
+func (f *Factory) warnAll(title string, p problems) {
+	f.Warn("%s:", title)
+	for _, l := range p.all() {
+		f.Warn("%s", l)
+	}
+}
+
 // ConfigFile loads the file of contexts. One that was named has to be there: a
 // slip of the pen would look like a cmctl without contexts.
 func (f *Factory) ConfigFile() (*config.File, error) {

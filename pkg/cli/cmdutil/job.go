@@ -118,9 +118,9 @@ func (f *Factory) NewJob(ctx context.Context, verb string, flags JobFlags, singl
 	h.Flags, h.Args = f.keptFlags()
 	h.Folder, _ = os.Getwd()
 	for _, step := range []func() error{
+		func() error { return fill(j) }, // before a key is opened: most of what may be wrong is wrong here
+		func() error { return flags.CheckDigest(j.Plan()) },
 		func() error { return f.bind(ctx, h) },
-		func() error { return fill(j) },
-		func() error { return flags.checkDigest(j.Plan()) },
 		func() error { return ask(j) },
 		j.Freeze,
 	} {
@@ -169,8 +169,8 @@ func caDigest(path string) (string, error) {
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 
-// checkDigest refuses a plan that is not the one that was meant.
-func (j *JobFlags) checkDigest(plan *bulk.Builder) error {
+// CheckDigest refuses a plan that is not the one that was meant.
+func (j *JobFlags) CheckDigest(plan *bulk.Builder) error {
 	if got := plan.SHA256(); j.ExpectSHA != "" && !strings.EqualFold(j.ExpectSHA, got) {
 		return exit.Usagef("look at it with --dry-run", "--expect-sha256 %s: the plan of %s has %s", j.ExpectSHA, Plural(plan.Len(), "item"), got)
 	}

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"fmt"
+	"io"
 	"math/big"
 	"reflect"
 	"strings"
@@ -53,6 +54,28 @@ func serial(line int, input, hex string) Entry {
 	return Entry{Line: line, Input: input, Serial: pki.Serial(hex)}
 }
 
+// parseList reads a list whole, as it is checked before anything is sent. The
+// list that entries are of is left out: it is the same for all.
+func parseList(text string, as ListAs) ([]Entry, error) {
+	ls := &Lists{name: "list", lists: []*List{{name: "list", as: as, open: func() (io.ReadSeekCloser, error) {
+		return notClosed{strings.NewReader(text)}, nil
+	}}}}
+	var entries []Entry
+	var s Selection
+	if _, err := s.check(newFactory(&bytes.Buffer{}), ls, &Picked{}); err != nil {
+		return nil, err
+	}
+	err := ls.Each(func(e Entry) error {
+		if e.List != "list" {
+			return fmt.Errorf("%+v is of another list", e)
+		}
+		e.List = ""
+		entries = append(entries, e)
+		return nil
+	})
+	return entries, err
+}
+
 func TestParseList(t *testing.T) {
 	for _, c := range []struct {
 		name string
@@ -81,12 +104,12 @@ func TestParseList(t *testing.T) {
 		{"CSV with all columns, in any order and case", "Issuer;\"CertID\";CertificateSerialNumber;other;SUBJECT\ncn=x;7;0A;;s\n", "",
 			[]Entry{{Line: 2, Input: "7", CertID: "7", Serial: "0a", Issuer: "cn=x", Subject: "s"}}},
 		{"CSV with tabs and an empty column", "certid\tserial\tissuer\n10003\t\tcn=x\n", "", []Entry{{Line: 2, Input: "10003", CertID: "10003", Issuer: "cn=x"}}},
-		{"CSV with comments and blank lines", "# export\n\ncertid,status,reason\n\n# x\n10003,active,\n", "", []Entry{id(6, "10003")}},
+		{"CSV with comments and blank lines", "# export\n\ncertid,status,reason\n\n# x\n10003,active,\n", "", []Entry{{Line: 6, Input: "10003", CertID: "10003", State: "active"}}},
 		{"CSV with a line end in a field", "certid,subject\n1,\"a\nb\"\n2,c\n", "", []Entry{{Line: 2, Input: "1", CertID: "1", Subject: "a\nb"}, {Line: 4, Input: "2", CertID: "2", Subject: "c"}}},
 		{"CSV and --as: the header counts", "serial\n12\n", AsID, []Entry{serial(2, "12", "12")}},
 
 		{"JSON lines", `{"certid":"10003","certificateserialnumber":"0A1B","issuer":"cn=x","subject":"s","status":"active","new":1}` + "\n\n" + `{"certid":10004}` + "\r\n", "",
-			[]Entry{{Line: 1, Input: "10003", CertID: "10003", Serial: "0a1b", Issuer: "cn=x", Subject: "s"}, id(3, "10004")}},
+			[]Entry{{Line: 1, Input: "10003", CertID: "10003", Serial: "0a1b", Issuer: "cn=x", Subject: "s", State: "active"}, id(3, "10004")}},
 		{"JSON lines by serial", `{"certificateserialnumber":"0a"}`, "", []Entry{serial(1, "0a", "0a")}},
 		{"JSON lines with PEM in them", `{"certid":"7","pem":"-----BEGIN CERTIFICATE-----\nMAA=\n-----END CERTIFICATE-----\n"}`, "", []Entry{id(1, "7")}},
 		{"records of a write", `{"certid":"7","outcome":"failed","line":3,"input":"7","error":{"code":907,"message":"x"}}`, "", []Entry{id(1, "7")}},
@@ -95,7 +118,7 @@ func TestParseList(t *testing.T) {
 		{"a JSON array over lines", "\xef\xbb\xbf[\r\n  {\r\n    \"certid\": \"1\"\r\n  },\r\n\r\n  {\"certid\": \"2\"}\r\n]\r\n", "", []Entry{id(2, "1"), id(6, "2")}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := ParseList("list", []byte(c.text), c.as)
+			got, err := parseList(c.text, c.as)
 			if err != nil || !reflect.DeepEqual(got, c.want) {
 				t.Errorf("got  %+v, %v\nwant %+v", got, err, c.want)
 			}
@@ -109,12 +132,12 @@ func TestParseCertificateList(t *testing.T) {
 	for name, data := range map[string]string{
 		"PEM": pemOf(a, b), "PEM with text and CRLF": "subject=x\r\n" + strings.ReplaceAll(pemOf(a, b), "\n", "\r\n"),
 	} {
-		got, err := ParseList("list", []byte(data), "")
+		got, err := parseList(data, "")
 		if err != nil || !reflect.DeepEqual(got, want) {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
-	got, err := ParseList("list", a.Raw, "")
+	got, err := parseList(string(a.Raw), "")
 	if err != nil || !reflect.DeepEqual(got, want[:1]) {
 		t.Errorf("DER: %+v, %v", got, err)
 	}
@@ -172,7 +195,6 @@ func TestParseListRefuses(t *testing.T) {
 		{"CSV: wrong values, all told", "certid,serial\nx,\n,\n7,zz\n8,0a\n", "", []string{`list:2: certid "x"`, "list:3: ", "list:4: "}, "list:5"},
 		{"CSV: rows of other lengths, all told", "certid,subject\n1,a,b\n2,c\n3\n", "", []string{"list:2: 3 columns, the header has 2", "list:4: 1 columns"}, "list:3"},
 		{"CSV: a quote", "certid,subject\n1,\"a\n", "", []string{"list", "same number of columns"}, ""},
-		{"CSV: a column of reasons", "certid,reason\n1,superseded\n", "", []string{"list:1", "--reason"}, ""},
 
 		{"JSON lines: damaged ones, all told", string(half) + "\n{\n7\n{}\n" + `{"certid":"x"}` + "\n", "", []string{"list:2", "list:3", "list:4: the record has neither", "list:5: certid"}, "list:1"},
 		{"JSON: a serial that is none", `{"certid":"7","certificateserialnumber":"zz"}`, "", []string{"list:1", "zz"}, ""},
@@ -185,7 +207,7 @@ func TestParseListRefuses(t *testing.T) {
 		{"DER that is none", "\x30\x82\x01\x00abc", "", []string{"list"}, ""},
 	} {
 		t.Run(c.name, func(t *testing.T) {
-			got, err := ParseList("list", []byte(c.text), c.as)
+			got, err := parseList(c.text, c.as)
 			if err == nil || got != nil || exit.Of(err) != exit.Usage {
 				t.Fatalf("%+v, exit %d, %v", got, exit.Of(err), err)
 			}
@@ -232,12 +254,12 @@ func TestLongLists(t *testing.T) {
 	}
 	array.WriteString("\n]\n")
 	for name, text := range map[string]string{"plain": plain.String(), "JSON lines": lines.String(), "JSON array": array.String(), "CSV": csv.String()} {
-		got, err := ParseList("list", []byte(text), "")
+		got, err := parseList(text, "")
 		if err != nil || len(got) != n || got[n-1].CertID != fmt.Sprint(n-1) {
 			t.Errorf("%s: %d entries, %v", name, len(got), err)
 		}
 	}
-	if got, err := ParseList("list", []byte(array.String()), ""); err != nil || got[n-1].Line != 2+4*(n-1) {
+	if got, err := parseList(array.String(), ""); err != nil || got[n-1].Line != 2+4*(n-1) {
 		t.Errorf("the last record is on line %d, %v", got[n-1].Line, err)
 	}
 }
@@ -257,7 +279,7 @@ func FuzzParseList(f *testing.F) {
 		if as != "id" && as != "serial" {
 			as = ""
 		}
-		entries, err := ParseList("list", data, ListAs(as))
+		entries, err := parseList(string(data), ListAs(as))
 		if (err == nil) == (len(entries) == 0) {
 			t.Fatalf("%d entries and error %v", len(entries), err)
 		}

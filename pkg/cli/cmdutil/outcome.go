@@ -16,9 +16,9 @@ import (
 func OutcomeFields[T any](of func(T) ops.Result) []output.Field[T] {
 	return []output.Field[T]{
 		{Name: "outcome", Value: func(v T) string { return string(of(v).Outcome) }, Tone: func(v T) output.Tone { return outcomeTone(of(v).Outcome) }},
-		{Name: "code", Value: func(v T) string { return codeText(of(v).Err) }},
-		{Name: "message", Value: func(v T) string { return messageText(of(v).Err) }, Flex: true},
-		{Name: "line", Value: func(v T) string { return lineText(of(v).Line) }, Where: output.NotInTable},
+		{Name: "code", Value: func(v T) string { return CodeText(of(v).Err) }},
+		{Name: "message", Value: func(v T) string { return MessageText(of(v).Err) }, Flex: true},
+		{Name: "line", Value: func(v T) string { return LineText(of(v).Line) }, Where: output.NotInTable},
 		{Name: "input", Value: func(v T) string { return ops.InputOf(of(v).Item) }, Where: output.NotInTable},
 	}
 }
@@ -33,21 +33,24 @@ func outcomeTone(o ops.Outcome) output.Tone {
 	return output.Plain
 }
 
-func codeText(err error) string {
+// CodeText is the gateway's code of an error; "" when it has none.
+func CodeText(err error) string {
 	if reason := ops.ReasonOf(err); reason != nil && reason.Code != 0 {
 		return strconv.Itoa(reason.Code)
 	}
 	return ""
 }
 
-func messageText(err error) string {
+// MessageText is an error in words; "" for none.
+func MessageText(err error) string {
 	if err == nil {
 		return ""
 	}
 	return err.Error()
 }
 
-func lineText(n int) string {
+// LineText is a line of a list; "" for none.
+func LineText(n int) string {
 	if n == 0 {
 		return ""
 	}
@@ -90,7 +93,7 @@ func (e Ending) Err(f *Factory, t *bulk.Tally, stop error) error {
 	}
 	switch {
 	case code == exit.OK && e.LeftOut > 0:
-		return exit.New(exit.Partial, "correct them and run them alone", "%s of the list left out by --skip-invalid", Plural(e.LeftOut, "line"))
+		return LeftOutError(e.LeftOut)
 	case code == exit.OK:
 		return nil
 	case stop != nil && t.First == nil && total == 1: // it is done, and something else is wrong
@@ -106,6 +109,12 @@ func (e Ending) Err(f *Factory, t *bulk.Tally, stop error) error {
 	}
 	bad := total - t.Counts[ops.Done] - t.Counts[ops.Already]
 	return exit.New(code, exit.HintOf(t.First.Err), "%d of %d not done, the first: %s: %v", bad, total, e.Name(*t.First), t.First.Err)
+}
+
+// LeftOutError is how a write ends that --skip-invalid left lines out of, with
+// all others as they should be.
+func LeftOutError(n int) error {
+	return exit.New(exit.Partial, "correct them and run them alone", "%s of the list left out by --skip-invalid", Plural(n, "line"))
 }
 
 // hint says how to go on where that may help. What refuses the officer, the

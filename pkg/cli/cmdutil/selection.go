@@ -2,54 +2,76 @@ package cmdutil
 
 import (
 	"context"
-	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/sync/errgroup"
 
-	"github.com/cmctl/cmctl/pkg/cmapi"
+	"github.com/cmctl/cmctl/pkg/bulk"
 	"github.com/cmctl/cmctl/pkg/exit"
-	"github.com/cmctl/cmctl/pkg/ops"
-	"github.com/cmctl/cmctl/pkg/output"
-	"github.com/cmctl/cmctl/pkg/pki"
 )
 
-// Selection is how every verb is told which certificates: as arguments or from
-// a list; exactly one of the two.
+// Selection is how a write is told which certificates: as arguments, from a
+// list, by a search or by their key; exactly one of these. Some of them may be
+// excluded.
 type Selection struct {
-	Args []string
-	From string
-	As   ListAs
+	Args      []string
+	From      string
+	As        ListAs
+	Search    string
+	LeakedKey string
+
+	Exclude     string
+	SkipInvalid bool
+
+	// Reason is the word of the reason for what has none of its own, Reasons
+	// whether a list may give one for each.
+	Reason  string
+	Reasons bool
+
+	ways string // to name certificates, for hints
 }
 
-// maxList is the largest list that is read, in bytes: well over a million
-// records.
-const maxList = 1 << 30
-
-// AddSelectionFlags adds --from and --as.
-func AddSelectionFlags(cmd *cobra.Command, s *Selection) {
-	cmd.Flags().StringVar(&s.From, "from", "", "read the certificates from a list `file`, - for standard input: certids, serials, CSV with a header, JSON records, PEM or DER")
+// AddListFlags adds --from and --as.
+func AddListFlags(cmd *cobra.Command, s *Selection) {
+	fs := cmd.Flags()
+	s.ways = "name certificates as arguments or with --from FILE"
+	fs.StringVar(&s.From, "from", "", "read the certificates from a list `file`, - for standard input: certids, serials, CSV with a header, JSON records, PEM, DER or PKCS#7; of a folder, its certificate files")
 	EnumFlag(cmd, &s.As, "as", "what bare lines of a list, or bare arguments, are", []string{string(AsID), string(AsSerial)}, OneOf[ListAs](string(AsID), string(AsSerial)))
 }
 
-// Entries reads what was selected, without a call to the gateway. An entry
-// named twice is taken once and told.
-func (s *Selection) Entries(f *Factory) ([]Entry, error) {
-	const how = "name certificates as arguments or with --from FILE"
-	switch {
-	case s.From != "" && len(s.Args) > 0:
-		return nil, exit.Usagef(how, "both arguments and --from are given")
-	case s.From == "" && len(s.Args) == 0:
-		return nil, exit.Usagef(how, "no certificate is named")
-	case s.From != "":
-		data, err := f.ReadInput(s.From, maxList)
-		if err != nil {
-			return nil, err
+// AddSelectionFlags adds all flags that name certificates.
+func AddSelectionFlags(cmd *cobra.Command, s *Selection) {
+	AddListFlags(cmd, s)
+	s.ways += ", --search FILTERS or --leaked-key FILE"
+	fs := cmd.Flags()
+	fs.StringVar(&s.Search, "search", "", "take what a search finds, all of it: `filters` as \"cmctl cert search\" has them, in one word")
+	fs.StringVar(&s.LeakedKey, "leaked-key", "", "take every certificate of a key: `file` with the key, its public half, a certificate or a CSR")
+	fs.StringVar(&s.Exclude, "exclude", "", "leave out the certificates of a list `file`; what stands behind a certid, or in the column why, is counted as why")
+	fs.BoolVar(&s.SkipInvalid, "skip-invalid", false, "leave out lines of the list that are wrong, or whose certificate is not found; then it ends with 3 at best")
+}
+
+// one refuses anything but exactly one way to select.
+func (s *Selection) one() error {
+	var ways []string
+	for _, w := range []struct {
+		name string
+		used bool
+	}{{"arguments", len(s.Args) > 0}, {"--from", s.From != ""}, {"--search", s.Search != ""}, {"--leaked-key", s.LeakedKey != ""}} {
+		if w.used {
+			ways = append(ways, w.name)
 		}
-		return ParseList(InputName(s.From), data, s.As)
 	}
-	return ParseArgs(s.Args, s.As)
+	switch {
+	case len(ways) == 0:
+		return exit.Usagef(s.ways, "no certificate is named")
+	case len(ways) > 1:
+		return exit.Usagef(s.ways, "both %s are given", strings.Join(ways, " and "))
+	case s.SkipInvalid && s.From == "":
+		return exit.Usagef("", "--skip-invalid goes with --from")
+	case s.Exclude == "-" && s.From == "-":
+		return exit.Usagef("", "--from and --exclude cannot both read standard input")
+	}
+	return nil
 }
 
 // ParseArgs reads certificates named as arguments: certids or serials.
@@ -65,184 +87,190 @@ func ParseArgs(args []string, as ListAs) ([]Entry, error) {
 	return entries, nil
 }
 
-// byID tells an entry that is a certid and nothing else: it needs no look-up.
-func (e Entry) byID() bool {
-	return e.Certificate == nil && e.Serial == "" && e.Issuer == "" && e.Subject == ""
-}
-
-// CheckEarly refuses a number of items that was not meant before anything is
-// read from the gateway, where the list alone tells the number.
-func (l Limits) CheckEarly(f *Factory, entries []Entry) error {
-	ids := map[string]bool{}
-	for _, e := range entries {
-		if !e.byID() {
-			return nil
-		}
-		ids[e.CertID] = true
-	}
-	return l.Check(f, len(ids))
-}
-
-const resolvers = 8 // look-ups at a time
-
-// Resolve turns entries into items with a certid each, in their order. An
-// entry that names its certificate by certid alone costs no call. Serials and
-// certificates are looked up, and whatever a record says besides the certid
-// must be what the gateway says: certids are small local numbers, and a list
-// from another gateway would hit the wrong certificates.
-func Resolve(ctx context.Context, f *Factory, c *cmapi.Client, name string, entries []Entry) ([]ops.Item, error) {
-	ids := make([]string, len(entries))
-	errs := make([]error, len(entries))
-	var g errgroup.Group
-	g.SetLimit(resolvers)
-	for i, e := range entries {
-		if e.byID() {
-			ids[i] = e.CertID
-			continue
-		}
-		g.Go(func() error {
-			ids[i], errs[i] = resolveOne(ctx, c, e)
-			return nil
-		})
-	}
-	_ = g.Wait()
-	if err := resolveErrors(name, entries, errs); err != nil {
+// Entries are all of what arguments or a list name, for what keeps it anyway.
+func (s *Selection) Entries(f *Factory) ([]Entry, error) {
+	if err := s.one(); err != nil {
 		return nil, err
 	}
-	seen := map[string]int{}
-	var items []ops.Item
-	repeats := 0
-	for i, e := range entries {
-		if _, ok := seen[ids[i]]; ok {
-			repeats++
-			continue
-		}
-		seen[ids[i]] = i
-		it := ops.Item{Key: ids[i], Line: e.Line}
-		if e.Input != ids[i] {
-			it.Input = e.Input
-		}
-		items = append(items, it)
+	if s.From == "" {
+		return ParseArgs(s.Args, s.As)
 	}
-	if repeats > 0 {
-		f.Notice("%s left out: the same certificates are named before", Plural(repeats, "repeat"))
+	ls, err := f.OpenLists(s.From, s.As)
+	if err != nil {
+		return nil, err
 	}
-	return items, nil
+	defer ls.Close()
+	var entries []Entry
+	err = ls.Each(func(e Entry) error {
+		entries = append(entries, e)
+		return nil
+	})
+	if err == nil && len(entries) == 0 {
+		err = ls.empty()
+	}
+	return entries, err
 }
 
-// resolveErrors tells all entries that do not resolve. Trouble with the
-// gateway comes before doubts about the list.
-func resolveErrors(name string, entries []Entry, errs []error) error {
-	bad := problems{name: name}
-	code := exit.Code(-1)
-	var hint string
-	for i, err := range errs {
-		if err == nil {
-			continue
+// source hands out what was selected, in its order, each with its certid.
+type source func(ctx context.Context, emit func(bulk.Item, bulk.Facts) error) error
+
+// Selected is what was selected, read through and found right.
+type Selected struct {
+	s      *Selection
+	from   source
+	named  int // how many entries the officer named; 0: a search tells
+	picked Picked
+	close  func()
+}
+
+// One says that a single certificate is named.
+func (s *Selected) One() bool { return s.named == 1 }
+
+// Close gives up what was kept to read it.
+func (s *Selected) Close() { s.close() }
+
+// Open reads what the officer wrote to its end, before the gateway is asked for
+// anything. Everything that is wrong with it is told at once.
+func (s *Selection) Open(f *Factory) (*Selected, error) {
+	if err := s.one(); err != nil {
+		return nil, err
+	}
+	sel := &Selected{s: s, close: func() {}}
+	var err error
+	switch {
+	case s.Search != "":
+		sel.from, err = s.bySearch(f)
+	case s.LeakedKey != "":
+		sel.from, err = s.byKey(f)
+	case s.From != "":
+		err = sel.openLists(f)
+	default:
+		var entries []Entry
+		if entries, err = ParseArgs(s.Args, s.As); err == nil {
+			err = s.needReason()
 		}
-		c := exit.Of(err)
-		if c != exit.Usage && c != exit.NotFound {
+		sel.named, sel.from = len(entries), sel.byEntry(f, allOf(entries))
+	}
+	return sel, err
+}
+
+func (s *Selected) openLists(f *Factory) error {
+	ls, err := f.OpenLists(s.s.From, s.s.As)
+	if err != nil {
+		return err
+	}
+	if s.named, err = s.s.check(f, ls, &s.picked); err != nil {
+		ls.Close()
+		return err
+	}
+	s.close = ls.Close
+	s.from = s.byEntry(f, func(emit func(Entry) error) error {
+		_, err := ls.each(emit) // what is wrong was told
+		return err
+	})
+	return nil
+}
+
+// Fill puts what was selected into a plan, in the order of the input. Certids
+// alone cost no call. The plan is good for nothing when it ends with an error.
+func (s *Selected) Fill(ctx context.Context, f *Factory, limits Limits, sink bulk.Sink) (*Picked, error) {
+	p := &s.picked
+	out, err := s.s.exclusions(ctx, f)
+	if err != nil {
+		return nil, err
+	}
+	err = s.from(ctx, func(it bulk.Item, facts bulk.Facts) error {
+		if x := out.of(it.Key); x != nil {
+			if x.used {
+				p.Repeats++
+				return nil
+			}
+			x.used = true
+			return sink.Exclude(it, x.Why)
+		}
+		added, err := sink.Add(it, facts)
+		if err != nil {
 			return err
 		}
-		if code == -1 {
-			code, hint = c, exit.HintOf(err)
-		} else if c != code {
-			code = exit.Usage
+		if !added {
+			p.Repeats++
+			return nil
 		}
-		if entries[i].Line == 0 {
-			bad.lines = append(bad.lines, err.Error())
-		} else {
-			bad.add(entries[i].Line, "%v", err)
+		p.add(it, facts)
+		if s.s.From == "-" && p.Items > manyItems && limits.Max < 0 && limits.Expect < 0 {
+			return exit.Usagef("say how many are meant with --expect N or --max N", "more than %d items come through standard input", manyItems)
 		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
 	}
-	if err := bad.err(hint); err != nil {
-		return exit.New(code, hint, "%w", err)
+	tellRepeats(f, p.Repeats)
+	out.tell(f)
+	return p, nil
+}
+
+func (s *Selection) needReason() error {
+	if s.Reasons && s.Reason == "" {
+		return exit.Usagef("give one with --reason, or a CSV list a column reason", "no reason is given")
 	}
 	return nil
 }
 
-func resolveOne(ctx context.Context, c *cmapi.Client, e Entry) (string, error) {
-	if e.CertID != "" {
-		return checkRecord(ctx, c, e)
-	}
-	serial := e.Serial
-	if e.Certificate != nil {
-		serial = pki.SerialOf(e.Certificate.SerialNumber)
-	}
-	page, err := c.Certificates.List(ctx, cmapi.CertificateFilter{CertificateSerialNumber: serial.String(), SubjectType: []string{"EE", "CA"}}, 0, 0)
-	if err != nil {
-		return "", err
-	}
-	var found []cmapi.Certificate
-	var other error
-	for _, cert := range page.Certificates {
-		if !cert.Serial.Equal(serial) {
-			continue
+// check reads lists through, before anything is looked up.
+func (s *Selection) check(f *Factory, ls *Lists, p *Picked) (n int, err error) {
+	own := 0
+	var without *Entry
+	bad, err := ls.each(func(e Entry) error {
+		n++
+		if e.Reason != "" {
+			own++
+		} else if without == nil {
+			without = &e
 		}
-		if err := contradiction(e, &cert); err != nil {
-			other = err
-			continue
-		}
-		if e.Certificate != nil {
-			if same, err := sameCertificate(ctx, c, cert.CertID, e); err != nil || !same {
-				if err != nil {
-					return "", err
-				}
-				continue
-			}
-		}
-		found = append(found, cert)
-	}
-	switch len(found) {
-	case 1:
-		return found[0].CertID, nil
-	case 0:
-		if other != nil {
-			return "", other
-		}
-		what := "certificate " + e.Input
-		if e.Certificate != nil {
-			what = e.Input // is "certificate" and its serial
-		}
-		return "", exit.New(exit.NotFound, "is this the right gateway? `cmctl cert search --serial` looks without a list", "no %s", what)
-	}
-	lines := make([]string, len(found))
-	for i, cert := range found {
-		lines[i] = output.Escape(fmt.Sprintf("  certid %s: %s, issued by %s", cert.CertID, cert.Subject, cert.Issuer)) // one line each, whatever is in them
-	}
-	return "", exit.Usagef("name the one that is meant by its certid", "serial %s fits certificates of several issuers:\n%s", serial, strings.Join(lines, "\n"))
-}
-
-func sameCertificate(ctx context.Context, c *cmapi.Client, certID string, e Entry) (bool, error) {
-	blob, err := c.Certificates.Download(ctx, certID, cmapi.MediaDER, 0)
-	if err != nil {
-		return false, err
-	}
-	return string(blob.Bytes) == string(e.Certificate.Raw), nil
-}
-
-func checkRecord(ctx context.Context, c *cmapi.Client, e Entry) (string, error) {
-	cert, err := c.Certificates.Details(ctx, e.CertID)
-	if err != nil {
-		if exit.Of(err) == exit.NotFound {
-			err = exit.New(exit.NotFound, exit.HintOf(err), "certid %s is not known to the gateway", e.CertID)
-		}
-		return "", err
-	}
-	return e.CertID, contradiction(e, cert)
-}
-
-// contradiction is what a record says besides its certid that the gateway does
-// not say.
-func contradiction(e Entry, cert *cmapi.Certificate) error {
-	const hint = "the list is of another gateway, or old: make it anew with `cmctl cert search`"
+		return nil
+	})
 	switch {
-	case e.Serial != "" && !e.Serial.Equal(cert.Serial):
-		return exit.Usagef(hint, "certid %s: the list says serial %s, the gateway %s", cert.CertID, e.Serial, cert.Serial)
-	case e.Issuer != "" && cert.Issuer != "" && !pki.SameName(e.Issuer, cert.Issuer):
-		return exit.Usagef(hint, "certid %s: the list says issuer %q, the gateway %q", cert.CertID, e.Issuer, cert.Issuer)
-	case e.Subject != "" && e.Subject != cert.Subject:
-		return exit.Usagef(hint, "certid %s: the list says subject %q, the gateway %q", cert.CertID, e.Subject, cert.Subject)
+	case err != nil:
+		return n, err
+	case bad.n > 0 && !s.SkipInvalid:
+		return n, bad.err()
+	case n == 0 && bad.n == 0:
+		return n, ls.empty()
+	case n == 0:
+		return n, exit.Usagef(bad.hint, "%s: no line is left:\n%s", ls.name, bad.text())
+	case s.Reasons && s.Reason == "" && own == 0:
+		return n, s.needReason()
+	case s.Reasons && s.Reason == "" && without != nil:
+		return n, exit.Usagef("give one with --reason for those that have none", "%sno reason is given", place(without.List, without.Line))
+	case !s.Reasons && own > 0:
+		f.Notice("the list gives reasons, which this has no use for")
 	}
-	return nil
+	p.leftOut(f, bad)
+	return n, nil
+}
+
+// byEntry looks up what is named otherwise than by certid.
+func (s *Selected) byEntry(f *Factory, each func(func(Entry) error) error) source {
+	return func(ctx context.Context, emit func(bulk.Item, bulk.Facts) error) error {
+		r := &resolver{client: f.Client, lax: s.s.SkipInvalid}
+		err := r.run(ctx, each, func(found resolved) error {
+			it := found.item()
+			it.Group = s.s.group(found.Reason)
+			return emit(it, found.facts)
+		})
+		if err == nil {
+			err = r.err()
+		}
+		s.picked.leftOut(f, r.left)
+		return err
+	}
+}
+
+// group is the word of the reason of an item that gives this one itself.
+func (s *Selection) group(own string) string {
+	if s.Reasons && own != "" {
+		return own
+	}
+	return s.Reason
 }

@@ -7,11 +7,15 @@ import (
 	"fmt"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"reflect"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
+	"time"
 
+	"github.com/cmctl/cmctl/pkg/bulk"
 	"github.com/cmctl/cmctl/pkg/cmapi"
 	"github.com/cmctl/cmctl/pkg/exit"
 	"github.com/cmctl/cmctl/pkg/ops"
@@ -117,7 +121,12 @@ func TestResolve(t *testing.T) {
 			var stderr bytes.Buffer
 			var calls atomic.Int64
 			client := gatewayWith(t, &calls, certs...)
-			got, err := Resolve(t.Context(), newFactory(&stderr), client, "list", c.entries)
+			for i := range c.entries {
+				if c.entries[i].Line > 0 {
+					c.entries[i].List = "list"
+				}
+			}
+			got, err := Resolve(t.Context(), newFactory(&stderr), client, c.entries)
 			if !reflect.DeepEqual(got, c.want) || exit.Of(err) != c.code {
 				t.Errorf("%+v, exit %d: %v\nwant %+v, exit %d", got, exit.Of(err), err, c.want, c.code)
 			}
@@ -136,24 +145,131 @@ func TestResolve(t *testing.T) {
 	}
 }
 
-func TestSelection(t *testing.T) {
-	for name, s := range map[string]Selection{"neither": {}, "both": {Args: []string{"1"}, From: "x"}, "no such file": {From: "/no/such/file"}} {
-		if got, err := s.Entries(newFactory(&bytes.Buffer{})); exit.Of(err) != exit.Usage || got != nil {
-			t.Errorf("%s: %+v, %v", name, got, err)
-		}
+// plan keeps what it is given.
+type plan struct {
+	items    []bulk.Item
+	facts    []bulk.Facts
+	excluded []string
+}
+
+func (p *plan) Add(it bulk.Item, facts bulk.Facts) (bool, error) {
+	if p.Has(it.Key) {
+		return false, nil
 	}
-	f := newFactory(&bytes.Buffer{})
-	f.Streams.In = strings.NewReader("7\n8\n")
-	got, err := (&Selection{From: "-"}).Entries(f)
-	if err != nil || !reflect.DeepEqual(got, []Entry{id(1, "7"), id(2, "8")}) {
-		t.Errorf("%+v, %v", got, err)
+	p.items, p.facts = append(p.items, it), append(p.facts, facts)
+	return true, nil
+}
+
+func (p *plan) Has(key string) bool {
+	return slices.ContainsFunc(p.items, func(it bulk.Item) bool { return it.Key == key })
+}
+
+func (p *plan) Exclude(it bulk.Item, why string) error {
+	p.excluded = append(p.excluded, it.Key+" "+why)
+	return nil
+}
+
+// TestFill: what is selected goes into the plan in its order, with the reason
+// of each, and what is wrong with it is told before any call.
+func TestFill(t *testing.T) {
+	none := Limits{Max: -1, Expect: -1}
+	var many strings.Builder
+	for i := range 101 {
+		fmt.Fprintln(&many, i)
 	}
-	f.Streams.In = strings.NewReader("x\n")
-	if _, err := (&Selection{From: "-"}).Entries(f); err == nil || !strings.Contains(err.Error(), "standard input:1") {
-		t.Error(err)
-	}
-	got, err = (&Selection{Args: []string{"12"}, As: AsSerial}).Entries(f)
-	if err != nil || !reflect.DeepEqual(got, []Entry{serial(0, "12", "12")}) {
-		t.Errorf("%+v, %v", got, err)
+	for _, c := range []struct {
+		name   string
+		sel    Selection
+		stdin  string
+		files  map[string]string
+		limits Limits
+		want   string // certid:line:input:group
+		facts  string
+		out    string
+		code   exit.Code
+		err    string
+		told   string
+	}{
+		{name: "nothing", code: exit.Usage, err: "no certificate is named"},
+		{name: "two ways", sel: Selection{Args: []string{"1"}, From: "x"}, code: exit.Usage, err: "both arguments and --from are given"},
+		{name: "three ways", sel: Selection{From: "x", Search: "--cn x", LeakedKey: "y"}, code: exit.Usage, err: "both --from and --search and --leaked-key"},
+		{name: "no such file", sel: Selection{From: "/no/such/file"}, code: exit.Usage, err: "open /no/such/file: no such file"},
+		{name: "arguments", sel: Selection{Args: []string{"7", "8", "7"}, Reason: "superseded", Reasons: true}, want: "7:0::superseded 8:0::superseded", told: "1 repeat left out"},
+		{name: "no reason", sel: Selection{Args: []string{"7"}, Reasons: true}, code: exit.Usage, err: "no reason is given"},
+		{name: "standard input", sel: Selection{From: "-"}, stdin: "7\n8 # x\n", want: "7:1:: 8:2::"},
+		{name: "a wrong line", sel: Selection{From: "-"}, stdin: "7\nx\n", code: exit.Usage, err: "standard input:2: "},
+		{name: "a wrong line left out", sel: Selection{From: "-", SkipInvalid: true}, stdin: "7\nx\n8\n", want: "7:1:: 8:3::", told: "1 wrong line left out:\nnote: standard input:2: "},
+		{name: "nothing left", sel: Selection{From: "-", SkipInvalid: true}, stdin: "x\ny\n", code: exit.Usage, err: "no line is left"},
+		{name: "kinds mixed cannot be left out", sel: Selection{From: "-", SkipInvalid: true}, stdin: "7\nab\n", code: exit.Usage, err: "are mixed"},
+		{name: "a hundred through a pipe", sel: Selection{From: "-"}, stdin: many.String(), code: exit.Usage, err: "more than 100 items come through standard input"},
+		{name: "repeats do not count", sel: Selection{From: "-"}, stdin: strings.Repeat("7\n", 300), want: "7:1::", told: "299 repeats"},
+		{name: "a reason for each", sel: Selection{From: "-", Reasons: true}, stdin: "certid,reason\n7,keyCompromise\n8,4\n", want: "7:2::keyCompromise 8:3::superseded"},
+		{name: "a reason for some", sel: Selection{From: "-", Reasons: true, Reason: "superseded"}, stdin: "certid,reason\n7,keyCompromise\n8,\n", want: "7:2::keyCompromise 8:3::superseded"},
+		{name: "a reason missing", sel: Selection{From: "-", Reasons: true}, stdin: "certid,reason\n7,1\n8,\n9,\n", code: exit.Usage, err: "standard input:3: no reason is given"},
+		{name: "a reason that is none", sel: Selection{From: "-", Reasons: true, Reason: "superseded"}, stdin: "certid,reason\n7,lost\n8,2\n", code: exit.Usage, err: "standard input:2: unknown reason \"lost\"\nstandard input:3: reason cACompromise (2) is for searches only"},
+		{name: "reasons of the past", sel: Selection{From: "-", Reasons: true, Reason: "superseded"}, stdin: "certid,status,reason\n7,revoked,keyCompromise\n8,revoked,certificateHold\n9,active,\n",
+			want: "7:2::superseded 8:3::superseded 9:4::superseded", facts: "revoked|| on hold|| active||"},
+		{name: "reasons of the past are no wish", sel: Selection{From: "-", Reasons: true}, stdin: "certid,reason,revocationtime\n7,keyCompromise,2026-01-01T00:00:00Z\n", code: exit.Usage, err: "no reason is given"},
+		{name: "reasons in records", sel: Selection{From: "-", Reasons: true, Reason: "superseded"}, stdin: `{"certid":"7","reason":"keyCompromise"}` + "\n" + `{"certid":"8","status":"revoked","reason":"keyCompromise"}`,
+			want: "7:1::keyCompromise 8:2::superseded"},
+		{name: "reasons where there is one alone", sel: Selection{From: "-", Reason: "certificateHold"}, stdin: "certid,reason\n7,keyCompromise\n", want: "7:2::certificateHold", told: "the list gives reasons, which this has no use for"},
+		{name: "what a list tells", sel: Selection{From: "-"}, stdin: "certid;organisation;status\n7;Demo;active\n", want: "7:2::", facts: "active||Demo"},
+		{name: "exclusions", sel: Selection{Args: []string{"7", "8", "9", "8"}, Exclude: "out"}, files: map[string]string{"out": "8 the payroll\n9\n"},
+			want: "7:0::", out: "8 the payroll|9 ", told: "1 repeat left out"},
+		{name: "exclusions as CSV", sel: Selection{Args: []string{"7", "8"}, Exclude: "out"}, files: map[string]string{"out": "why,certid\n\"a, b\",8\n"}, want: "7:0::", out: "8 a, b"},
+		{name: "exclusions as records", sel: Selection{Args: []string{"7", "8"}, Exclude: "out"}, files: map[string]string{"out": `{"certid":"8","why":"x"}`}, want: "7:0::", out: "8 x"},
+		{name: "an exclusion of nothing", sel: Selection{Args: []string{"7"}, Exclude: "out"}, files: map[string]string{"out": "70\n"}, want: "7:0::", told: "1 exclusion without effect, since not selected:\nnote: out:1: 70"},
+		{name: "a wrong exclusion", sel: Selection{From: "in", SkipInvalid: true, Exclude: "out"}, files: map[string]string{"in": "7\nx", "out": "7\nx\n"}, code: exit.Usage, err: "out:2: ", told: "1 wrong line left out"},
+		{name: "no exclusions", sel: Selection{Args: []string{"7"}, Exclude: "out"}, files: map[string]string{"out": "# none\n"}, code: exit.Usage, err: "out: the list is empty"},
+		{name: "both from standard input", sel: Selection{From: "-", Exclude: "-"}, code: exit.Usage, err: "cannot both"},
+		{name: "an unknown filter", sel: Selection{Search: "--cn x --limit 3"}, code: exit.Usage, err: "--search: unknown flag: --limit"},
+		{name: "a word that is no filter", sel: Selection{Search: "--cn a b"}, code: exit.Usage, err: "--search: \"b\" is no filter"},
+		{name: "blanks for filters", sel: Selection{Search: "  "}, code: exit.Usage, err: "no filter is given"},
+		{name: "a quote that does not end", sel: Selection{Search: "--cn 'a"}, code: exit.Usage, err: "--search: "},
+		{name: "a wrong filter", sel: Selection{Search: "--revoked-after yesterday"}, code: exit.Usage, err: "--search: --revoked-after: "},
+		{name: "no key", sel: Selection{LeakedKey: "key"}, files: map[string]string{"key": "x"}, code: exit.Usage, err: "key"},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Chdir(t.TempDir())
+			for name, text := range c.files {
+				if err := os.WriteFile(name, []byte(text), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			var stderr bytes.Buffer
+			f := newFactory(&stderr)
+			f.Now = time.Now
+			f.Streams.In = strings.NewReader(c.stdin)
+			if c.limits == (Limits{}) {
+				c.limits = none
+			}
+			var into plan
+			sel, err := c.sel.Open(f)
+			var picked *Picked
+			if err == nil {
+				defer sel.Close()
+				picked, err = sel.Fill(t.Context(), f, c.limits, &into)
+			}
+			if exit.Of(err) != c.code || err != nil && (picked != nil || !strings.Contains(err.Error(), c.err)) {
+				t.Fatalf("exit %d: %v, want %d: %s", exit.Of(err), err, c.code, c.err)
+			}
+			if !strings.Contains(stderr.String(), c.told) || (c.told == "") != (stderr.Len() == 0) {
+				t.Errorf("told %q, want %q", stderr.String(), c.told)
+			}
+			if err != nil {
+				return
+			}
+			var got, facts []string
+			for i, it := range into.items {
+				got = append(got, fmt.Sprintf("%s:%d:%s:%s", it.Key, it.Line, it.Input, it.Group))
+				facts = append(facts, into.facts[i].State+"|"+into.facts[i].Issuer+"|"+into.facts[i].Organisation)
+			}
+			if strings.Join(got, " ") != c.want || c.facts != "" && strings.Join(facts, " ") != c.facts || strings.Join(into.excluded, "|") != c.out {
+				t.Errorf("got %q %q, excluded %q", got, facts, into.excluded)
+			}
+			if picked.Items != len(into.items) {
+				t.Errorf("%+v", picked)
+			}
+		})
 	}
 }

@@ -1,6 +1,7 @@
 package reg
 
 import (
+	"bytes"
 	"strings"
 
 	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
@@ -36,7 +37,7 @@ func readDevices(f *cmdutil.Factory, path string, kind cmapi.RegistrationKind, d
 		return nil, err
 	}
 	name := cmdutil.InputName(path)
-	table, err := cmdutil.ReadCSV(name, data)
+	table, err := cmdutil.ReadCSV(name, bytes.NewReader(data))
 	if err != nil {
 		return nil, err
 	}
@@ -47,20 +48,24 @@ func readDevices(f *cmdutil.Factory, path string, kind cmapi.RegistrationKind, d
 	}
 	var devices []device
 	seen := map[string]int{}
-	table.Each(func(row cmdutil.CSVRow) {
+	err = table.Each(func(row cmdutil.CSVRow) error {
 		d, problem := readDevice(row, cols, kind, defaults, s)
 		if problem != "" {
 			table.Wrong(row.Line, "%s", problem)
-			return
+			return nil
 		}
 		key := strings.ToLower(d.in.FQDN)
 		if first, ok := seen[key]; ok {
 			table.Wrong(row.Line, "fqdn: the same as in line %d", first)
-			return
+			return nil
 		}
 		seen[key] = row.Line
 		devices = append(devices, d)
+		return nil
 	})
+	if err != nil {
+		return nil, err
+	}
 	if err := table.Err("nothing was sent; columns are " + strings.Join(names(known), ", ")); err != nil {
 		return nil, err
 	}

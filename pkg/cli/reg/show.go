@@ -49,7 +49,7 @@ func runShow(ctx context.Context, o *showOptions) error {
 	if err != nil {
 		return err
 	}
-	items, err := cmdutil.Resolve(ctx, o.f, client, "--certid", entries)
+	items, err := cmdutil.Resolve(ctx, o.f, client, entries)
 	if err != nil {
 		return err
 	}

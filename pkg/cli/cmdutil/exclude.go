@@ -1,0 +1,85 @@
+package cmdutil
+
+import (
+	"context"
+)
+
+// exclusions are the certificates that are kept out.
+type exclusions struct {
+	byID map[string]*exclusion
+	all  []*exclusion // in the order of their list
+}
+
+type exclusion struct {
+	Entry
+	used bool
+}
+
+func (x *exclusions) of(certID string) *exclusion {
+	if x == nil {
+		return nil
+	}
+	return x.byID[certID]
+}
+
+func (x *exclusions) add(e Entry, certID string) {
+	if x.byID[certID] != nil {
+		return
+	}
+	one := &exclusion{Entry: e}
+	x.all = append(x.all, one)
+	if certID != "" {
+		x.byID[certID] = one
+	}
+}
+
+// exclusions reads the list of them. Nothing in it may be wrong, --skip-invalid
+// or not: what it fails to name would be written. What the gateway does not
+// know cannot be written and matches nothing.
+func (s *Selection) exclusions(ctx context.Context, f *Factory) (*exclusions, error) {
+	if s.Exclude == "" {
+		return nil, nil
+	}
+	ls, err := f.OpenLists(s.Exclude, s.As)
+	if err != nil {
+		return nil, err
+	}
+	defer ls.Close()
+	for _, l := range ls.lists {
+		l.whys = true
+	}
+	n := 0
+	if err := ls.Each(func(Entry) error { n++; return nil }); err != nil {
+		return nil, err
+	}
+	if n == 0 {
+		return nil, ls.empty()
+	}
+	out := &exclusions{byID: map[string]*exclusion{}}
+	r := &resolver{client: f.Client, unknown: func(e Entry) { out.add(e, "") }}
+	err = r.run(ctx, ls.Each, func(found resolved) error {
+		out.add(found.Entry, found.certID)
+		return nil
+	})
+	if err == nil {
+		err = r.err()
+	}
+	return out, err
+}
+
+// tell names what was excluded and is not among what was selected: most likely
+// a slip of the pen, and what was meant would be written.
+func (x *exclusions) tell(f *Factory) {
+	if x == nil {
+		return
+	}
+	var unused problems
+	for _, e := range x.all {
+		if !e.used {
+			unused.add(place(e.List, e.Line), "%s", e.Input)
+		}
+	}
+	if unused.n > 0 {
+		f.warnAll(Plural(unused.n, "exclusion")+" without effect, since not selected", unused)
+	}
+}

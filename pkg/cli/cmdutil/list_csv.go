@@ -1,0 +1,122 @@
+package cmdutil
+
+import (
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/cmctl/cmctl/pkg/pki"
+)
+
+// The columns that a CSV list has a meaning for.
+const (
+	colCertID       = "certid"
+	colSerial       = "certificateserialnumber"
+	colIssuer       = "issuer"
+	colSubject      = "subject"
+	colOrganisation = "organisation"
+	colStatus       = "status"
+	colReason       = "reason"
+	colRevoked      = "revocationtime"
+	colWhy          = "why"
+)
+
+var columnNames = map[string]string{
+	"certid": colCertID, "certificateserialnumber": colSerial, "serial": colSerial, "serialnumber": colSerial,
+	"issuer": colIssuer, "subject": colSubject, "organisation": colOrganisation, "organization": colOrganisation, "org": colOrganisation,
+	"status": colStatus, "reason": colReason, "revocationtime": colRevoked, "why": colWhy,
+}
+
+func columnName(cell string) string { return columnNames[strings.ToLower(strings.Trim(cell, `" `))] }
+
+// isHeader tells a line that names a column to know certificates by.
+func isHeader(text string) bool {
+	for f := range strings.SplitSeq(text, string(delimiter(text))) {
+		switch columnName(f) {
+		case colCertID, colSerial:
+			return true
+		}
+	}
+	return false
+}
+
+// csvColumns finds cells by the names that their columns may have.
+type csvColumns map[string]int
+
+func csvColumnsOf(header []string) csvColumns {
+	cols := csvColumns{}
+	for i, f := range header {
+		if c := columnName(f); c != "" {
+			cols[c] = i
+		}
+	}
+	return cols
+}
+
+func (c csvColumns) has(col string) bool { _, ok := c[col]; return ok }
+
+// cell is a copy: it outlives the row.
+func (c csvColumns) cell(row CSVRow, col string) string {
+	if i, ok := c[col]; ok {
+		return strings.Clone(strings.TrimSpace(row.Cells[i]))
+	}
+	return ""
+}
+
+func (l *List) readCSV(text *textReader, r *reading) error {
+	table, err := readCSV(text)
+	if err != nil {
+		return err
+	}
+	table.wrong = func(line int, format string, args ...any) {
+		r.wrong(l, line, "the header names the columns: certid or serial, and issuer, subject to be checked", format, args...)
+	}
+	cols := csvColumnsOf(table.Columns)
+	return table.Each(func(row CSVRow) error {
+		e, err := l.row(cols, row)
+		if err != nil {
+			table.Wrong(row.Line, "%v", err)
+			return nil
+		}
+		return r.emit(e)
+	})
+}
+
+// row reads a row. In the export of a search the reason is that of the past;
+// beside neither a state nor a time of revocation it is what is wanted.
+func (l *List) row(cols csvColumns, row CSVRow) (Entry, error) {
+	get := func(col string) string { return cols.cell(row, col) }
+	e := l.entry(row.Line)
+	e.CertID, e.Issuer, e.Subject, e.Organisation = get(colCertID), get(colIssuer), get(colSubject), get(colOrganisation)
+	e.State, e.Why = strings.ToLower(get(colStatus)), get(colWhy)
+	e.Input = e.CertID
+	if e.State == "revoked" && isHold(get(colReason)) {
+		e.State = OnHold
+	}
+	if e.Organisation == "" {
+		e.Organisation = organisationOf(e.Subject)
+	}
+	if s := get(colSerial); s != "" {
+		var err error
+		if e.Serial, err = pki.ParseHexSerial(s); err != nil { // the header says that it is one
+			return e, err
+		}
+		if e.Input == "" {
+			e.Input = s
+		}
+	}
+	switch {
+	case e.CertID == "" && e.Serial == "":
+		return e, errors.New("the row has neither certid nor serial")
+	case e.CertID != "" && !digits().MatchString(e.CertID):
+		return e, fmt.Errorf("certid %q: expected digits", clip(e.CertID))
+	case cols.has(colStatus) || cols.has(colRevoked):
+		return e, nil
+	}
+	return e, e.want(get(colReason))
+}
+
+func isHold(reason string) bool {
+	r, err := pki.ParseReason(reason)
+	return err == nil && r == pki.CertificateHold
+}
