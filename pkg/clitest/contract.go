@@ -109,13 +109,11 @@ func (c *Contract) served(base string) (served, error) {
 func (c *Contract) Middleware(base, signing string) func(http.Handler) http.Handler {
 	return func(next http.Handler) http.Handler {
 		return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-			body, err := io.ReadAll(r.Body)
-			if err != nil { // its client was killed while it sent: there is no whole request to judge
-				r.Body = io.NopCloser(io.MultiReader(bytes.NewReader(body), iotest.ErrReader(err)))
+			body, whole := bodyOf(r)
+			if !whole { // there is no request to judge
 				next.ServeHTTP(w, r)
 				return
 			}
-			r.Body = io.NopCloser(bytes.NewReader(body))
 			copied := &tee{ResponseWriter: w, status: http.StatusOK}
 			note := exchange{Operation: sandbox.OperationFromContext(r.Context()), Signing: signing, Client: strings.HasPrefix(r.UserAgent(), "cmctl/")}
 			defer func() {
@@ -132,6 +130,18 @@ func (c *Contract) Middleware(base, signing string) func(http.Handler) http.Hand
 			next.ServeHTTP(copied, r)
 		})
 	}
+}
+
+// bodyOf reads the body of a request and leaves it there to be read again. It is
+// not whole when the client was killed while it sent it.
+func bodyOf(r *http.Request) (body []byte, whole bool) {
+	body, err := io.ReadAll(r.Body)
+	var again io.Reader = bytes.NewReader(body)
+	if err != nil {
+		again = io.MultiReader(again, iotest.ErrReader(err))
+	}
+	r.Body = io.NopCloser(again)
+	return body, err == nil
 }
 
 func (c *Contract) check(r *http.Request, base string, body []byte, answer *tee, note exchange) error {

@@ -19,9 +19,10 @@ const signatureFile = "signature.der"
 // whose value is known once the sandbox has started.
 func keepSignature(dir *string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			body = nil
+		body, whole := bodyOf(r)
+		if !whole {
+			next.ServeHTTP(w, r)
+			return
 		}
 		copied := r.Clone(r.Context())
 		copied.Body = io.NopCloser(bytes.NewReader(body))

@@ -22,9 +22,10 @@ var secretMembers = map[string]string{"password": password, "hmackey": hmacKey, 
 // noteSecrets notes the secrets of each request and answer.
 func noteSecrets(dir string, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		body, err := io.ReadAll(r.Body)
-		if err != nil {
-			body = nil
+		body, whole := bodyOf(r)
+		if !whole {
+			next.ServeHTTP(w, r)
+			return
 		}
 		copied := r.Clone(r.Context())
 		copied.Body = io.NopCloser(bytes.NewReader(body))
