@@ -111,6 +111,7 @@ func (c *Contract) Params(dir, notes string) testscript.Params {
 			"lines":       cmdLines,
 			"schema":      cmdSchema,
 			"forms":       cmdForms,
+			"fits":        cmdFits,
 			"set":         cmdSet,
 			"token":       cmdToken,
 			"calls":       cmdCalls,

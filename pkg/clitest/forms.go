@@ -13,6 +13,7 @@ import (
 
 	"github.com/rogpeppe/go-internal/testscript"
 	"go.yaml.in/yaml/v3"
+	"golang.org/x/text/width"
 )
 
 // cmdForms is `forms N SCHEMA cmctl args...`: in every form, the command prints
@@ -175,4 +176,38 @@ func plain(v any) any {
 		return out
 	}
 	return v
+}
+
+// cmdFits is `fits WIDTH cmctl args...`: on a terminal of that width the
+// command prints a table of more than a header, and no line of it wraps.
+func cmdFits(ts *testscript.TestScript, neg bool, args []string) {
+	if neg || len(args) < 2 {
+		ts.Fatalf("usage: fits WIDTH cmctl args...")
+	}
+	most, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	for name, value := range map[string]string{"CMCTL_FORCE_TTY": args[0], "NO_COLOR": "1"} {
+		defer ts.Setenv(name, ts.Getenv(name))
+		ts.Setenv(name, value)
+	}
+	_ = ts.Exec(args[1], args[2:]...) // how it ends is for others to judge
+	lines := strings.Split(strings.TrimSuffix(ts.ReadFile("stdout"), "\n"), "\n")
+	if len(lines) < 2 {
+		ts.Fatalf("%s: no table", strings.Join(args[1:], " "))
+	}
+	for _, line := range lines {
+		cells := 0
+		for _, r := range line {
+			switch width.LookupRune(r).Kind() {
+			case width.EastAsianWide, width.EastAsianFullwidth:
+				cells++
+			}
+			if !unicode.In(r, unicode.Mn, unicode.Me) {
+				cells++
+			}
+		}
+		if cells > most {
+			ts.Fatalf("%s: a line of %d in %d columns: %s", strings.Join(args[1:], " "), cells, most, line)
+		}
+	}
 }

@@ -46,7 +46,7 @@ var importNoun = output.Noun[importRecord]{
 	Fields: append(append(
 		[]output.Field[importRecord]{{Name: "certid", Value: func(r importRecord) string { return r.Result.ID }}},
 		cmdutil.OutcomeFields(func(r importRecord) ops.Result { return r.Result })...),
-		output.Field[importRecord]{Name: "serial", Value: func(r importRecord) string { return r.Serial.String() }},
+		output.Field[importRecord]{Name: "serial", Value: func(r importRecord) string { return r.Serial.String() }, Spare: true},
 		output.Field[importRecord]{Name: "subject", Value: func(r importRecord) string { return r.Subject }, Flex: true},
 	),
 }

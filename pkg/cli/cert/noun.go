@@ -82,7 +82,7 @@ var storedNoun = output.Noun[stored]{
 	ID:     func(s stored) string { return s.CertID },
 	Fields: []output.Field[stored]{
 		{Name: "certid", Value: func(s stored) string { return s.CertID }},
-		{Name: "serial", Value: func(s stored) string { return s.Serial.String() }},
+		{Name: "serial", Value: func(s stored) string { return s.Serial.String() }, Spare: true},
 		{Name: "subject", Value: func(s stored) string { return s.Subject }, Flex: true},
 		{Name: "file", Value: func(s stored) string { return s.File }},
 	},

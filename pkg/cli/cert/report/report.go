@@ -205,7 +205,7 @@ func (o *expiringOptions) print(r *Report, opt output.Options, file *cmdutil.Out
 		text = r.markdown()
 	case o.format == formatHTML:
 		text, err = r.html()
-	case opt.Format == output.Table:
+	case opt.Format == output.Table && opt.Columns == nil && opt.Sort == nil:
 		text = r.histogram(opt.Width, opt.Color)
 	default:
 		w := output.NewWriter(rowNoun, opt)
