@@ -201,3 +201,19 @@ func TestComplete(t *testing.T) {
 		})
 	}
 }
+
+// TestFewRequests: nearly full pages, and little beside them.
+func TestFewRequests(t *testing.T) {
+	for _, c := range []struct {
+		n, crowd, most int
+	}{{3000, 0, 110}, {3000, 90, 125}, {40, 0, 1}, {20000, 0, 620}} {
+		m := newModel(c.n, c.crowd)
+		n := 0
+		if err := Run(t.Context(), m, cmapi.CertificateFilter{}, Options{}, func(cs []cmapi.Certificate) error { n += len(cs); return nil }); err != nil {
+			t.Fatal(err)
+		}
+		if m.requests > c.most {
+			t.Errorf("%d certificates, %d in a crowd: %d requests for %d pages, at most %d", n, c.crowd, m.requests, n/m.cap+1, c.most)
+		}
+	}
+}
