@@ -378,7 +378,18 @@ static CK_RV getFunctionList(CK_FUNCTION_LIST **list) {
 
 __attribute__((constructor)) static void load(void) { misbehave("load", 1); }
 
+// putBack takes the file away when the module is loaded the Nth time while the card is out.
+static void putBack(void) {
+	const char *file = getenv("PKCS11SHIM_OUT");
+	long loads = number("back", 0);
+	int fd = loads == 0 || file == NULL ? -1 : open(file, O_WRONLY | O_APPEND);
+	if (fd < 0) return;
+	if (write(fd, "x", 1) == 1 && lseek(fd, 0, SEEK_END) >= loads) unlink(file);
+	close(fd);
+}
+
 static void prepare(void) {
+	putBack();
 	const char *path = getenv("PKCS11SHIM_MODULE");
 	void *module = path == NULL ? NULL : dlopen(path, RTLD_NOW | RTLD_LOCAL);
 	if (module == NULL) giveUp(path == NULL ? "PKCS11SHIM_MODULE names no module" : dlerror());
