@@ -40,7 +40,7 @@ type expiringOptions struct {
 	filter             *cmdutil.FilterFlags
 	within, failWithin string
 	format, out        string
-	force, states      bool // states: --status says which
+	force              bool
 	parallel           int
 }
 
