@@ -456,6 +456,15 @@ func (j *Job) result(it Item) Result {
 	return r
 }
 
+// Known are the keys of the plan and of what was kept out of it.
+func (j *Job) Known() (*KeySet, error) {
+	s := newKeySet()
+	if err := j.Each(func(r Result) error { s.add(r.Key); return nil }); err != nil {
+		return nil, err
+	}
+	return s, j.Excluded(func(key, _ string) error { s.add(key); return nil })
+}
+
 // Excluded calls f with every item that was kept out.
 func (j *Job) Excluded(f func(key, why string) error) error {
 	_, err := scan(j.store, func(r *record, _, _ int64) error {

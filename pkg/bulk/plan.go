@@ -72,8 +72,7 @@ type Builder struct {
 	skip     []excluded
 	n        int
 	excluded int
-	numbers  map[uint64]struct{}
-	names    map[string]struct{}
+	keys     *KeySet
 	keptOut  map[string]struct{}
 	sum      hash.Hash
 	summary  Summary
@@ -82,31 +81,42 @@ type Builder struct {
 
 func newBuilder(out *appender) (*Builder, error) {
 	b := &Builder{
-		out: out, numbers: map[uint64]struct{}{}, names: map[string]struct{}{}, keptOut: map[string]struct{}{}, sum: sha256.New(),
+		out: out, keys: newKeySet(), keptOut: map[string]struct{}{}, sum: sha256.New(),
 		summary: Summary{States: map[string]int{}, Issuers: map[string]int{}, Organisations: map[string]int{}, Groups: map[string]int{}, Exclusions: map[string]int{}},
 	}
 	return b, out.append(record{Type: recStart, Version: journalVersion}, false)
 }
 
-// seen notes a key and tells whether it was there. Nearly all keys are small
-// numbers, which cost a tenth of a string.
-func (b *Builder) seen(key string) bool {
-	known := b.knows(key)
-	if n, ok := number(key); ok {
-		b.numbers[n] = struct{}{}
-	} else {
-		b.names[key] = struct{}{}
-	}
-	return known
+// KeySet is a set of keys. Nearly all keys are small numbers, which cost a tenth
+// of a string.
+type KeySet struct {
+	numbers map[uint64]struct{}
+	names   map[string]struct{}
 }
 
-func (b *Builder) knows(key string) (ok bool) {
+func newKeySet() *KeySet { return &KeySet{map[uint64]struct{}{}, map[string]struct{}{}} }
+
+// Has tells whether a key is in the set.
+func (s *KeySet) Has(key string) (ok bool) {
 	if n, isNumber := number(key); isNumber {
-		_, ok = b.numbers[n]
+		_, ok = s.numbers[n]
 	} else {
-		_, ok = b.names[key]
+		_, ok = s.names[key]
 	}
 	return ok
+}
+
+// add notes a key and tells whether it is new.
+func (s *KeySet) add(key string) bool {
+	if s.Has(key) {
+		return false
+	}
+	if n, ok := number(key); ok {
+		s.numbers[n] = struct{}{}
+	} else {
+		s.names[key] = struct{}{}
+	}
+	return true
 }
 
 // number is a key as a number that writes as the key does.
@@ -118,7 +128,7 @@ func number(key string) (uint64, bool) {
 // Has tells whether a key is in the plan.
 func (b *Builder) Has(key string) bool {
 	_, out := b.keptOut[key]
-	return !out && b.knows(key)
+	return !out && b.keys.Has(key)
 }
 
 // Add implements Sink.
@@ -126,7 +136,7 @@ func (b *Builder) Add(it Item, f Facts) (bool, error) {
 	if b.err != nil {
 		return false, b.err
 	}
-	if b.seen(it.Key) {
+	if !b.keys.add(it.Key) {
 		return false, nil
 	}
 	b.sum.Write([]byte(it.Key + "\t" + it.Group + "\n"))
@@ -154,7 +164,7 @@ func count(counts map[string]int, name string) {
 
 // Exclude implements Sink.
 func (b *Builder) Exclude(it Item, why string) error {
-	if b.err != nil || b.seen(it.Key) {
+	if b.err != nil || !b.keys.add(it.Key) {
 		return b.err
 	}
 	b.excluded++
@@ -213,6 +223,6 @@ func (b *Builder) freeze(h *Header) error {
 		return err
 	}
 	h.Items, h.Excluded, h.SHA256, h.Summary = b.n, b.excluded, b.SHA256(), b.summary
-	b.numbers, b.names, b.keptOut = nil, nil, nil
+	b.keys, b.keptOut = nil, nil
 	return b.out.append(record{Type: recJob, Job: h}, true)
 }

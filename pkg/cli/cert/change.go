@@ -22,6 +22,7 @@ type changeOptions struct {
 	guards    *cmdutil.Guards // nil: there is nothing to guard against
 	job       cmdutil.JobFlags
 	dryRun    bool
+	pilot     pilot
 }
 
 func (o *changeOptions) addFlags(cmd *cobra.Command) {
@@ -32,6 +33,7 @@ func (o *changeOptions) addFlags(cmd *cobra.Command) {
 	}
 	addDryRunFlag(cmd, &o.dryRun)
 	cmdutil.AddJobFlags(cmd, &o.job, true)
+	o.pilot.addFlags(cmd)
 }
 
 const changeLong = `
@@ -79,6 +81,9 @@ func runChange(ctx context.Context, o *changeOptions, c change) error {
 	if err := o.job.Check(f); err != nil {
 		return err
 	}
+	if err := o.pilot.check(o.job); err != nil {
+		return err
+	}
 	sel := &cmdutil.Selected{}
 	if !f.Resuming() {
 		if sel, err = o.selection.Open(f); err != nil {
@@ -101,7 +106,7 @@ func runChange(ctx context.Context, o *changeOptions, c change) error {
 		if err != nil {
 			return err
 		}
-		job.Header.Describe = w.Describe
+		job.Header.Describe, job.Header.Search = w.Describe, o.selection.Search
 		return o.ask(ctx, job, picked, w)
 	})
 	switch {
@@ -118,6 +123,12 @@ func runChange(ctx context.Context, o *changeOptions, c change) error {
 		Job: job, Write: runner.Changes(c.of), Noun: outcomeNoun, Record: func(r bulk.Result) (ops.Result, bool) { return r, true },
 		Verb: strings.TrimPrefix(job.Header.Verb, "cert "), Name: func(r bulk.Result) string { return "certificate " + r.Key },
 		Look: "cmctl cert show", Again: "run the same command again: what is done already is success",
+	}
+	run.Pilot, run.AfterPilot = o.pilot.n, func(ctx context.Context, done []bulk.Result) error {
+		return o.pilot.show(ctx, f, done, job.Header.Items-o.pilot.n, job.Header.Verb == "cert reinstate")
+	}
+	if job.Header.Search != "" {
+		run.Sweep = func(ctx context.Context) error { return newcomers(ctx, f, &o.selection, job) }
 	}
 	return run.Run(ctx, f, opt, o.job)
 }

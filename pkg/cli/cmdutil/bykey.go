@@ -59,7 +59,7 @@ func (s *Selection) byKey(f *Factory) (source, error) {
 			return emit(bulk.Item{Key: cert.CertID, Group: s.Reason}, factsOf(cert))
 		}
 		for _, ski := range key.skis {
-			if err := listed(ctx, f, c, Query{Filter: cmapi.CertificateFilter{SubjectKeyIdentifier: ski, SubjectType: everyType}}, take); err != nil {
+			if err := Listed(ctx, f, c, Query{Filter: cmapi.CertificateFilter{SubjectKeyIdentifier: ski, SubjectType: everyType}}, take); err != nil {
 				return err
 			}
 		}

@@ -27,14 +27,14 @@ func (s *Selection) bySearch(f *Factory) (source, error) {
 		if err != nil {
 			return err
 		}
-		return listed(ctx, f, c, query, func(cert *cmapi.Certificate) error {
+		return Listed(ctx, f, c, query, func(cert *cmapi.Certificate) error {
 			return emit(bulk.Item{Key: cert.CertID, Group: s.Reason}, factsOf(cert))
 		})
 	}, nil
 }
 
-// listed hands out everything that matches.
-func listed(ctx context.Context, f *Factory, c *cmapi.Client, q Query, emit func(*cmapi.Certificate) error) error {
+// Listed hands out everything that matches.
+func Listed(ctx context.Context, f *Factory, c *cmapi.Client, q Query, emit func(*cmapi.Certificate) error) error {
 	o := search.Options{Notice: func(msg string) { f.Notice("%s", msg) }}
 	return q.Run(ctx, c.Certificates, o, func(certs []cmapi.Certificate) error {
 		for i := range certs {

@@ -15,6 +15,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/cmctl/cmctl/pkg/bulk"
+	"github.com/cmctl/cmctl/pkg/cmapi"
 	"github.com/cmctl/cmctl/pkg/config"
 	"github.com/cmctl/cmctl/pkg/exit"
 	"github.com/cmctl/cmctl/pkg/ops"
@@ -203,11 +204,16 @@ type JobRun[T any] struct {
 	Verb  string                   // "revoke"
 	Look  string                   // the command that shows what was done
 	Again string                   // what to do after a run that was stopped and has no journal
-	Limit int                      // stop sending after so many; 0: all
 
 	Parallel int // requests under way at a time; 0: as set
 
-	Finish func() error // called when all is settled; nil: nothing to do
+	// Pilot is how many items are sent first; AfterPilot is told those that are
+	// done and says whether the others follow. 0: all at once.
+	Pilot      int
+	AfterPilot func(ctx context.Context, done []bulk.Result) error
+
+	Finish func() error                    // called when all is settled; nil: nothing to do
+	Sweep  func(ctx context.Context) error // called after a run that nothing stopped; nil: nothing to do
 }
 
 // Run runs it: records to stdout, as they come or in the order of the plan,
@@ -237,8 +243,14 @@ func (r *JobRun[T]) Run(ctx context.Context, f *Factory, opt output.Options, fla
 	if _, given := f.Flag("batch"); given {
 		batch = s.Batch
 	}
-	stop := r.Job.Run(ctx, r.Write, bulk.Options{
-		Parallel: parallel, Signers: f.signers(s), Batch: batch, Rate: flags.Rate, Limit: r.Limit,
+	if flags.Drill {
+		if err := checkDrill(ctx, client); err != nil {
+			r.Job.Discard()
+			return err
+		}
+	}
+	options := bulk.Options{
+		Parallel: parallel, Signers: f.signers(s), Batch: batch, Rate: flags.Rate,
 		Officer: sha, Name: officer, Now: client.Now,
 		Progress: func(now bulk.Progress) {
 			progress.Set("%s", ProgressText(now))
@@ -252,9 +264,52 @@ func (r *JobRun[T]) Run(ctx context.Context, f *Factory, opt output.Options, fla
 				}
 			}
 		},
-	}, p.take)
+	}
+	stop := r.pilot(ctx, f, p, options)
+	if stop == nil {
+		stop = r.Job.Run(ctx, r.Write, options, p.take)
+	}
 	progress.Clear()
+	if r.Sweep != nil && stop == nil && !flags.Drill {
+		stop = r.Sweep(ctx)
+	}
 	return r.end(f, p, stop)
+}
+
+// pilot sends the first few and asks whether the others follow.
+func (r *JobRun[T]) pilot(ctx context.Context, f *Factory, p *printer[T], options bulk.Options) error {
+	if r.Pilot <= 0 || r.Pilot >= r.Job.Header.Items || f.Resuming() {
+		return nil
+	}
+	options.Limit = r.Pilot
+	var done []bulk.Result
+	stop := r.Job.Run(ctx, r.Write, options, func(res bulk.Result) {
+		p.take(res)
+		if res.Outcome.Good() {
+			done = append(done, res)
+		}
+	})
+	switch {
+	case stop != nil:
+		return stop
+	case len(done) < r.Pilot && f.Yes():
+		return exit.New(exit.Partial, "", "of the pilot %d of %d are not done: the others were not sent", r.Pilot-len(done), r.Pilot)
+	}
+	return r.AfterPilot(ctx, done)
+}
+
+// checkDrill refuses a drill on a gateway that would do it in earnest: one that
+// signs by itself carries the first request out. It is asked to lift the hold
+// of a certificate that there is none of.
+func checkDrill(ctx context.Context, c *cmapi.Client) error {
+	p, _, err := c.Prepare(ctx, cmapi.NewReinstate([]string{"0"}))
+	if p != nil {
+		return nil
+	}
+	if err != nil && exit.Of(err) != exit.NotFound && exit.Of(err) != exit.WrongState && exit.Of(err) != exit.Failure {
+		return err
+	}
+	return exit.New(exit.Failure, "try it on a gateway where the caller signs, such as `cmctl-sandbox exec`", "no drill here: this gateway signs by itself, and would carry out what it is asked")
 }
 
 // signers is how many signatures are made at a time: a token makes one.
