@@ -27,7 +27,8 @@ func (c *clock) sends(told time.Time) time.Time {
 	d := told.Sub(now)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.dated || d > c.lead || c.lead-d > cutTo+time.Second { // or somebody has set it
+	if !c.dated || d > c.lead || c.lead-d > 2*cutTo { // or somebody has set it
+		c.least -= d - c.lead // what was learned stays true
 		c.dated, c.lead = true, d
 	}
 	return now.Add(c.lead)
