@@ -99,7 +99,7 @@ lint: $(GOLANGCI_LINT) $(GORELEASER) ## golangci-lint and the release configurat
 .PHONY: bench
 bench: build ## the speed limits, as ratios in one run; fails where one is missed
 	@$(SETUP)/components.sh install bench
-	@CGO_ENABLED=$(CGO) $(GO) build -o bin/ ./bench/hello ./bench/rawloop
+	@CGO_ENABLED=$(CGO) $(GO) build -o bin/ ./bench/hello ./bench/rawloop ./bench/rawrevoke
 	@PATH="$(CURDIR)/bin:$$PATH" bench/run.sh
 	@$(SETUP)/components.sh missing bench
 

@@ -1,6 +1,7 @@
 package bulk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -159,7 +160,7 @@ func (b *batch) Ask(ctx context.Context) (func(), error) {
 	}
 	if b.r.limiter != nil {
 		if err := b.r.limiter.WaitN(ctx, len(rest)); err != nil {
-			return nil, context.Cause(ctx)
+			return nil, cmp.Or(context.Cause(ctx), err)
 		}
 	}
 	done, err := place(ctx, b.r.fetch)

@@ -73,13 +73,21 @@ type parked struct {
 	done chan struct{}
 }
 
-// How long, and how many, batches wait for others to join them.
+// Batches wait for others to join them for gatherTime, or until they have
+// gatherItems items: some pages of a search, of which the first and the last
+// are shared with what comes before and after.
 const (
-	gatherTime = 3 * time.Second
-	gatherSize = manyAlive * 3 / 4
+	gatherTime  = 3 * time.Second
+	gatherItems = 5000
 )
 
-// Together implements Gate. Batches are let go when nothing else is on its way
+// gatherSize is how many batches are enough.
+func (r *run) gatherSize() int {
+	return max(1, min(gatherItems/max(1, r.j.Header.Batch), r.maxAlive*3/4))
+}
+
+// Together implements Gate. One group is under way at a time; the batches that
+// come meanwhile are the next. They are let go when nothing else is on its way
 // to join them, when they are many, or when the first has waited long enough.
 func (b *batch) Together(_ context.Context, x any, do func([]any)) {
 	r := b.r
@@ -89,42 +97,39 @@ func (b *batch) Together(_ context.Context, x any, do func([]any)) {
 	if len(r.parked) == 1 {
 		r.gather = time.AfterFunc(gatherTime, func() {
 			r.mu.Lock()
-			r.letGo()
+			r.overdue = true
+			r.release()
 			r.mu.Unlock()
 		})
 	}
-	if len(r.parked) >= gatherSize {
-		r.letGo()
-	} else {
-		r.release()
-	}
+	r.release()
 	r.mu.Unlock()
 	<-p.done
 }
 
-// release lets the parked batches go when nothing else is under way and nothing
-// can begin. The lock
-// is held.
+// release lets the parked batches go when it is time. It is called whenever
+// something changes that this depends on, with the lock held.
 func (r *run) release() {
-	if (r.fed || r.alive >= r.maxAlive) && len(r.parked) >= r.alive {
-		r.letGo()
+	if r.together || len(r.parked) == 0 {
+		return
 	}
-}
-
-// letGo lets them go. The lock is held.
-func (r *run) letGo() {
-	if len(r.parked) == 0 {
+	alone := (r.fed || r.alive >= r.maxAlive) && len(r.parked) >= r.alive // nothing else is under way, and nothing can begin
+	if !alone && !r.overdue && len(r.parked) < r.gatherSize() {
 		return
 	}
 	r.gather.Stop()
 	group := r.parked
-	r.parked = nil
+	r.parked, r.overdue, r.together = nil, false, true
 	go func() {
 		all := make([]any, len(group))
 		for i, p := range group {
 			all[i] = p.x
 		}
 		group[0].do(all)
+		r.mu.Lock()
+		r.together = false
+		r.release()
+		r.mu.Unlock()
 		for _, p := range group {
 			close(p.done)
 		}

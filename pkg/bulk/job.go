@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -256,6 +257,7 @@ func openJob(path string, write bool) (*Job, error) {
 func (j *Job) replay() (int64, error) {
 	j.chunks, j.state, j.pending = nil, nil, nil
 	n := 0
+	defer j.lastOnly()
 	return scan(j.store, func(r *record, at, size int64) error {
 		if r.Type != recStart && r.Type != recItems && r.Type != recExcluded && r.Type != recJob && j.state == nil {
 			return errors.New("steps before the plan was frozen")
@@ -323,6 +325,25 @@ func (j *Job) step(r *record) error {
 	}
 	j.settle(r.Batch)
 	return nil
+}
+
+// lastOnly keeps every item that waits for its answer in the last batch that it
+// was in: an earlier one was settled, or the item would not have been sent anew.
+func (j *Job) lastOnly() {
+	seen := map[int]bool{}
+	var waiting []pendingBatch
+	for _, p := range slices.Backward(j.pending) {
+		p.items = slices.DeleteFunc(p.items, func(i int) bool {
+			again := seen[i] || j.state[i] != under
+			seen[i] = true
+			return again
+		})
+		if len(p.items) > 0 {
+			waiting = append(waiting, p)
+		}
+	}
+	slices.Reverse(waiting)
+	j.pending = waiting
 }
 
 // drop forgets a batch that is asked or sent anew.

@@ -40,9 +40,13 @@ type Progress struct {
 
 const defaultParallel = 4
 
-// manyAlive is how many batches may wait for anything at a time: read back by
-// the thousand, held in memory by the hundred.
-const manyAlive = 256
+// How many items, and batches, may be on their way at a time: read back by the
+// thousand, held in memory by the ten thousand.
+const (
+	manyItems  = 25600
+	manyAlive  = 256
+	leastAlive = 16
+)
 
 // run is one run of a job.
 type run struct {
@@ -63,6 +67,8 @@ type run struct {
 	room     *sync.Cond
 	signing  time.Duration // how long a signature takes, on average
 	parked   []parked
+	together bool // a group of them is under way
+	overdue  bool // the first has waited long enough
 	alive    int
 	maxAlive int
 	fed      bool // no batch comes after those alive
@@ -95,7 +101,8 @@ func (j *Job) Run(ctx context.Context, w Write, o Options, report func(Result)) 
 		fetch: make(chan struct{}, o.Parallel), key: make(chan struct{}, o.Signers), send: make(chan struct{}, o.Parallel),
 	}
 	r.room = sync.NewCond(&r.mu)
-	if r.maxAlive = manyAlive; o.Parallel == 1 {
+	r.maxAlive = max(leastAlive, min(manyItems/max(1, j.Header.Batch), manyAlive))
+	if o.Parallel == 1 {
 		r.maxAlive = 1 // one after the other
 	}
 	if o.Rate > 0 {

@@ -40,7 +40,7 @@ func (r *Runner) readBack(ctx context.Context, w *StateChange, batch []Item, sen
 			break
 		}
 		unread = nil
-		states := r.read(ctx, w, batch, sentAt)
+		states := r.read(ctx, w, batch, named, sentAt)
 		var rest []Item
 		for i, it := range batch {
 			res, settled := w.judge(it, states[i], named[it.Key], sentAt)
@@ -91,12 +91,12 @@ const fewItems = 4
 
 // read reads the states of a batch. Many are read by a search over the time of
 // their revocation, together with those of other batches, and what is missing
-// there one by one.
-func (r *Runner) read(ctx context.Context, w *StateChange, batch []Item, sentAt time.Time) []state {
-	if r.gate == nil || w.reason == nil || len(batch) <= fewItems || sentAt.IsZero() {
+// there one by one; so is what the gateway named as failed.
+func (r *Runner) read(ctx context.Context, w *StateChange, batch []Item, named map[string]*cmapi.ItemError, sentAt time.Time) []state {
+	if r.gate == nil || w.reason == nil || len(batch)-len(named) <= fewItems || sentAt.IsZero() {
 		return r.details(ctx, batch)
 	}
-	own := &look{w: w, items: batch, sentAt: sentAt, states: make([]state, len(batch))}
+	own := &look{w: w, items: batch, named: named, sentAt: sentAt, states: make([]state, len(batch))}
 	r.gate.Together(ctx, own, func(all []any) {
 		looks := make([]*look, len(all))
 		for i, x := range all {
@@ -111,6 +111,7 @@ func (r *Runner) read(ctx context.Context, w *StateChange, batch []Item, sentAt 
 type look struct {
 	w      *StateChange
 	items  []Item
+	named  map[string]*cmapi.ItemError
 	sentAt time.Time
 	states []state
 }
@@ -133,19 +134,28 @@ func (r *Runner) details(ctx context.Context, items []Item) []state {
 // readTogether reads several batches by one search for each reason, then what
 // the searches do not show.
 func (r *Runner) readTogether(ctx context.Context, looks []*look) {
-	places := map[string]*state{}
-	since := map[int]time.Time{}
+	byReason := map[int]*window{}
 	for _, l := range looks {
 		reason := int(*l.w.reason)
-		if t, ok := since[reason]; !ok || l.sentAt.Before(t) {
-			since[reason] = l.sentAt
+		win := byReason[reason]
+		if win == nil {
+			win = &window{reason: reason, since: l.sentAt, places: map[string]spot{}}
+			byReason[reason] = win
+		}
+		if l.sentAt.Before(win.since) {
+			win.since = l.sentAt
 		}
 		for i, it := range l.items {
-			places[it.Key] = &l.states[i]
+			if l.named[it.Key] == nil {
+				win.places[it.Key] = spot{&l.states[i], l.sentAt}
+			}
 		}
 	}
-	for reason, from := range since {
-		r.readWindow(ctx, reason, from, places)
+	for _, win := range byReason {
+		if wide := r.readWindow(ctx, win); !wide && len(win.places)-win.found > fewItems {
+			r.memory().clock.forget()
+			r.readWindow(ctx, win)
+		}
 	}
 	for _, l := range looks {
 		var missing []Item
@@ -157,24 +167,38 @@ func (r *Runner) readTogether(ctx context.Context, looks []*look) {
 		}
 		for k, s := range r.details(ctx, missing) {
 			l.states[at[k]] = s
-			if s.cert != nil && l.w.reached(s.cert) {
+			if s.cert != nil && l.named[missing[k].Key] == nil && l.w.reached(s.cert) {
 				r.memory().clock.saw(l.sentAt, s.cert.RevocationTime)
 			}
 		}
 	}
 }
 
+// window is what was revoked for a reason since a time, and the places of those
+// certificates that are looked for there.
+type window struct {
+	reason int
+	since  time.Time
+	places map[string]spot
+	found  int
+}
+
+type spot struct {
+	state  *state
+	sentAt time.Time
+}
+
 // windowPages is how many pages of a window are read at a time.
 const windowPages = 4
 
-// readWindow searches what was revoked for a reason since a time. It proves
-// nothing of what it does not show, so a window that cannot be read is no
-// failure.
-func (r *Runner) readWindow(ctx context.Context, reason int, since time.Time, places map[string]*state) {
+// readWindow searches a window. It proves nothing of what it does not show, so
+// one that cannot be read is no failure. wide says that it was not cut close.
+func (r *Runner) readWindow(ctx context.Context, win *window) (wide bool) {
 	const size = 500
+	clock := &r.memory().clock
+	filter := cmapi.CertificateFilter{SubjectType: everyType, RevocationReason: []int{win.reason}}
+	filter.RevocationTimeFrom, wide = clock.from(win.since)
 	var mu sync.Mutex
-	found := 0
-	filter := cmapi.CertificateFilter{SubjectType: everyType, RevocationReason: []int{reason}, RevocationTimeFrom: r.memory().clock.from(since)}
 	page := func(offset int) (hits, n int, err error) {
 		p, err := r.Client.Certificates.List(ctx, filter, size, offset)
 		if err != nil {
@@ -184,64 +208,40 @@ func (r *Runner) readWindow(ctx context.Context, reason int, since time.Time, pl
 		defer mu.Unlock()
 		for i := range p.Certificates {
 			c := &p.Certificates[i]
-			if s := places[c.CertID]; s != nil && s.cert == nil {
-				s.cert = &cmapi.Certificate{CertID: c.CertID, Status: c.Status, Reason: c.Reason, RevocationTime: c.RevocationTime}
-				found++
+			if at := win.places[c.CertID]; at.state != nil && at.state.cert == nil {
+				at.state.cert = &cmapi.Certificate{CertID: c.CertID, Status: c.Status, Reason: c.Reason, RevocationTime: c.RevocationTime}
+				clock.saw(at.sentAt, c.RevocationTime)
+				win.found++
 			}
 		}
 		return p.Hits, len(p.Certificates), nil
 	}
 	hits, n, err := page(0)
 	if err != nil || n == 0 {
-		return
+		return wide
+	}
+	next := n
+	more := func() (offset int, ok bool) {
+		mu.Lock()
+		defer mu.Unlock()
+		offset, next = next, next+n
+		return offset, offset < hits && win.found < len(win.places)
 	}
 	var g errgroup.Group
-	g.SetLimit(windowPages)
-	for offset := n; offset < hits; offset += n {
-		mu.Lock()
-		enough := found >= len(places)
-		mu.Unlock()
-		if enough {
-			break
-		}
+	for range windowPages {
 		g.Go(func() error {
-			_, _, err := page(offset)
-			return err
+			for offset, ok := more(); ok; offset, ok = more() {
+				now, _, err := page(offset)
+				if err != nil {
+					return err
+				}
+				mu.Lock()
+				hits = max(hits, now) // other batches push what is looked for towards the end
+				mu.Unlock()
+			}
+			return nil
 		})
 	}
 	_ = g.Wait()
-}
-
-// clock learns how the clock by which a gateway notes revocations lies to the
-// one of its answers.
-type clock struct {
-	mu    sync.Mutex
-	known bool
-	least time.Duration // smallest lead of a revocation time over the send
-}
-
-// saw takes in a revocation of our own.
-func (c *clock) saw(sentAt, revoked time.Time) {
-	if revoked.IsZero() {
-		return
-	}
-	d := revoked.Sub(sentAt)
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if d < -clockSkew || d > time.Hour { // somebody else's
-		return
-	}
-	if !c.known || d < c.least {
-		c.known, c.least = true, d
-	}
-}
-
-// from is the time after which a request sent at t shows.
-func (c *clock) from(t time.Time) time.Time {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if !c.known {
-		return t.Add(-2 * time.Second) // both clocks are cut to seconds
-	}
-	return t.Add(min(c.least, 0) - 2*time.Second)
+	return wide
 }

@@ -131,6 +131,7 @@ func (r *Runner) exchange(ctx context.Context, req cmapi.Request) (sentAt time.T
 	}
 	sentAt = time.Now()
 	p, a, err := r.Client.Prepare(drain, req)
+	fetched := time.Now()
 	leave()
 	switch {
 	case err != nil:
@@ -152,15 +153,16 @@ func (r *Runner) exchange(ctx context.Context, req cmapi.Request) (sentAt time.T
 		if leave, err = gate.Send(ctx); err != nil {
 			return time.Time{}, nil, err
 		}
-		waited := time.Since(p.FetchedAt)
+		waited := time.Since(fetched)
+		sentAt = r.memory().clock.sends(p.ServerTime.Add(waited))
 		a, err = r.Client.Submit(drain, p, signature)
 		leave()
 		var stale *cmapi.StaleError
 		if again && waited > staleAfter && errors.As(err, &stale) {
-			p = stale.Fresh
+			p, fetched = stale.Fresh, time.Now()
 			continue
 		}
-		return p.ServerTime.Add(waited), a, err
+		return sentAt, a, err
 	}
 }
 

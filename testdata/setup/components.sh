@@ -34,6 +34,7 @@ bench     curl                             curl
 bench     openssl                          openssl
 bench     jq                               jq
 bench     softhsm2-util                    softhsm2
+bench     cc                               gcc
 LIST
 }
 

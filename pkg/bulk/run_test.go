@@ -1,0 +1,188 @@
+package bulk
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"sync"
+	"testing"
+
+	"github.com/cmctl/cmctl/pkg/exit"
+)
+
+// once proves that each of n items was written once, or refused.
+func (w *world) once(t *testing.T, n int) {
+	t.Helper()
+	for i := range n {
+		key := strconv.Itoa(10001 + i)
+		if got := w.executed[key]; got != 1 && !w.refuses[key] || got > 1 {
+			t.Errorf("%s was written %d times", key, got)
+		}
+	}
+}
+
+// Runs with faults, stops and kills, one after the other until the job is
+// finished: nothing is written twice, every item is told of once in each run
+// that ends, and the journal says what the run knew.
+func TestRandomRuns(t *testing.T) {
+	for seed := range uint64(120) {
+		t.Run(fmt.Sprint(seed), func(t *testing.T) { randomRuns(t, seed) })
+	}
+}
+
+func randomRuns(t *testing.T, seed uint64) {
+	w := newWorld(seed)
+	n, batch := 1+w.rnd.IntN(120), 1+w.rnd.IntN(12)
+	j := plan(t, t.TempDir(), n, batch, 1+w.rnd.IntN(3))
+	for i := range n {
+		w.refuses[strconv.Itoa(10001+i)] = w.chance(0.05)
+	}
+	w.lose, w.stop = w.rnd.Float64()*0.4, w.rnd.Float64()*0.1
+	for try := 0; ; try++ {
+		if try == 100 {
+			w.lose, w.stop = 0, 0
+		}
+		w.onDisk(t, j)
+		if w.killAt = 0; try < 50 && w.chance(0.4) {
+			w.killAt = 1 + w.rnd.IntN(2+2*n/batch)
+		}
+		ctx, cancel := context.WithCancelCause(t.Context())
+		f := &write{w: w, together: w.chance(0.5)}
+		if at := w.rnd.IntN(40); w.chance(0.3) {
+			var mu sync.Mutex
+			f.sent = func() {
+				mu.Lock()
+				defer mu.Unlock()
+				if at--; at == 0 {
+					cancel(exit.New(exit.Interrupted, "", "interrupted"))
+				}
+			}
+		}
+		o := Options{Parallel: []int{1, 4}[w.rnd.IntN(2)], Signers: 1 + w.rnd.IntN(2)}
+		before := slices.Clone(j.state)
+		told := map[int]int{}
+		stop := j.Run(ctx, f, o, func(r Result) { told[r.Index]++ })
+		cancel(nil)
+		if w.killed {
+			j = killed(t, w, j)
+			continue
+		}
+		for i := range n {
+			want := 1
+			if before[i] > under {
+				want = 0 // it stood
+			}
+			if told[i] != want {
+				t.Fatalf("run %d, stopped by %v: item %d, %d before, was told of %d times", try, stop, i, before[i], told[i])
+			}
+		}
+		live, wrongs, made := slices.Clone(j.state), len(j.wrong), len(j.made)
+		finished := j.Finished()
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+		var err error
+		if j, err = Open(j.dir); err != nil {
+			t.Fatal(err)
+		}
+		for i, s := range live {
+			// What was asked for and not sent is looked at again by the next run.
+			if s != j.state[i] && (s != open || j.state[i] != under) {
+				t.Fatalf("run %d: item %d is %d, by the journal %d", try, i, s, j.state[i])
+			}
+		}
+		if len(j.made) != made || finished && len(j.wrong) < wrongs {
+			t.Fatalf("run %d: the journal lacks what was made, or what was wrong", try)
+		}
+		if finished {
+			break
+		}
+	}
+	w.once(t, n)
+	_ = j.Close()
+}
+
+// killed is what the next run finds.
+func killed(t *testing.T, w *world, j *Job) *Job {
+	t.Helper()
+	_ = j.Close()
+	if err := os.WriteFile(filepath.Join(j.dir, JournalFile), w.left(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	again, err := Open(j.dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, s := range again.state {
+		if s == open && w.executed[strconv.Itoa(10001+i)] > 0 {
+			t.Fatalf("item %d was written before the journal knew of it", i)
+		}
+	}
+	return again
+}
+
+// Many batches that wait for each other, and what ends them at any moment.
+func TestTogetherEnds(t *testing.T) {
+	for _, parallel := range []int{1, 4} {
+		for stopAt := range 30 {
+			w := newWorld(uint64(stopAt))
+			w.lose = 0.2
+			j := plan(t, "", 600, 1, 1) // more than may be under way
+			ctx, cancel := context.WithCancelCause(t.Context())
+			var mu sync.Mutex
+			left := stopAt * 25
+			f := &write{w: w, together: true, sent: func() {
+				mu.Lock()
+				defer mu.Unlock()
+				if left--; left == 0 {
+					cancel(exit.New(exit.Interrupted, "", "interrupted"))
+				}
+			}}
+			told := 0
+			_ = j.Run(ctx, f, Options{Parallel: parallel}, func(Result) { told++ })
+			cancel(nil)
+			if told != 600 {
+				t.Errorf("parallel %d, stopped after %d requests: %d of 600 were told of", parallel, stopAt*25, told)
+			}
+		}
+	}
+}
+
+func TestLimit(t *testing.T) {
+	w := newWorld(1)
+	j := plan(t, "", 25, 4, 2)
+	for _, want := range []int{10, 20, 25} {
+		if err := j.Run(t.Context(), &write{w: w}, Options{Limit: 10}, func(r Result) {
+			if r.Outcome != Done {
+				t.Errorf("%s: %s, %v", r.Key, r.Outcome, r.Err)
+			}
+		}); err != nil {
+			t.Fatal(err)
+		}
+		if len(w.executed) != want {
+			t.Errorf("%d were written; want %d", len(w.executed), want)
+		}
+	}
+	if !j.Finished() {
+		t.Error("something is left")
+	}
+	w.once(t, 25)
+}
+
+// A rate holds the second batch back, and whoever interrupts the wait is heard.
+func TestRate(t *testing.T) {
+	w := newWorld(1)
+	j := plan(t, "", 10, 5, 1)
+	ctx, cancel := context.WithCancelCause(t.Context())
+	defer cancel(nil)
+	interrupted := exit.New(exit.Interrupted, "", "interrupted")
+	counts := Counts{}
+	err := j.Run(ctx, &write{w: w, sent: func() { cancel(interrupted) }}, Options{Rate: 1}, func(r Result) { counts.Add(r.Outcome) })
+	if !errors.Is(err, interrupted) || counts[Done] != 5 || counts[Skipped] != 5 || w.calls != 1 {
+		t.Errorf("%v, %v, %d calls", err, counts, w.calls)
+	}
+}
