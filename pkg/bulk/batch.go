@@ -59,6 +59,7 @@ func (b *batch) flush(stopped bool) error {
 		return nil
 	}
 	slices.SortStableFunc(settled, func(x, y Result) int { return x.Index - y.Index })
+	asked := b.underWay(settled)
 	rec := record{Type: recAnswered, At: b.r.o.Now().UTC(), Batch: b.number}
 	for _, res := range settled {
 		switch {
@@ -67,6 +68,9 @@ func (b *batch) flush(stopped bool) error {
 		case res.Outcome == Already:
 			rec.Already.add(res.Index)
 		case res.Outcome == Skipped, res.Outcome == Failed && stopped && transient(res.Err):
+			if asked[res.Index] {
+				rec.Skipped.add(res.Index)
+			}
 			continue
 		default:
 			rec.Wrong = append(rec.Wrong, wrongOf(res))
@@ -77,7 +81,7 @@ func (b *batch) flush(stopped bool) error {
 		}
 	}
 	var err error
-	if len(rec.Done)+len(rec.Already)+len(rec.Wrong) > 0 {
+	if len(rec.Done)+len(rec.Already)+len(rec.Skipped)+len(rec.Wrong) > 0 {
 		err = b.r.j.out.append(rec, false)
 	}
 	b.r.mu.Lock()
@@ -89,6 +93,17 @@ func (b *batch) flush(stopped bool) error {
 		b.r.report(res)
 	}
 	return err
+}
+
+// underWay tells which items the journal has as asked or sent.
+func (b *batch) underWay(results []Result) map[int]bool {
+	b.r.mu.Lock()
+	defer b.r.mu.Unlock()
+	asked := map[int]bool{}
+	for _, r := range results {
+		asked[r.Index] = b.r.j.state[r.Index] == under
+	}
+	return asked
 }
 
 // transient tells failures that are of the moment and not of the item.

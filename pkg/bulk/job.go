@@ -179,7 +179,7 @@ func (j *Job) Freeze() error {
 
 // Discard throws a draft away.
 func (j *Job) Discard() {
-	j.Close()
+	_ = j.Close() // what it lacks goes with it
 	if j.dir != "" {
 		_ = os.RemoveAll(j.dir)
 	}
@@ -282,7 +282,7 @@ func (j *Job) replay() (int64, error) {
 		case recEnd:
 			j.ended = &End{r.At, r.Exit, r.Reason}
 		case recAsked, recSent, recAnswered:
-			if !r.Indexes.within(n) || !r.Done.within(n) || !r.Already.within(n) {
+			if !r.Indexes.within(n) || !r.Done.within(n) || !r.Already.within(n) || !r.Skipped.within(n) {
 				return errors.New("it names items that the plan does not have")
 			}
 			return j.step(r)
@@ -308,6 +308,7 @@ func (j *Job) step(r *record) error {
 	}
 	r.Done.each(func(i int) { j.state[i] = done })
 	r.Already.each(func(i int) { j.state[i] = already })
+	r.Skipped.each(func(i int) { j.state[i] = open })
 	for _, w := range r.Wrong {
 		if w.Index < 0 || w.Index >= len(j.state) {
 			return errors.New("it names an item that the plan does not have")

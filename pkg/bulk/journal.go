@@ -67,6 +67,7 @@ type record struct {
 	Group   string   `json:"g,omitempty"`
 	Done    ranges   `json:"done,omitempty"`
 	Already ranges   `json:"already,omitempty"`
+	Skipped ranges   `json:"skipped,omitempty"` // asked, and then not sent after all
 	Wrong   []wrong  `json:"wrong,omitempty"`
 	Made    []madeID `json:"made,omitempty"`
 

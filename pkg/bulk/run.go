@@ -112,6 +112,7 @@ func (j *Job) Run(ctx context.Context, w Write, o Options, report func(Result)) 
 		return err
 	}
 	j.runs++
+	j.ended = nil
 	defer r.watch()()
 	feed, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -126,20 +127,29 @@ func (j *Job) Run(ctx context.Context, w Write, o Options, report func(Result)) 
 	if stop == nil && ctx.Err() != nil && !r.complete() {
 		stop = context.Cause(ctx)
 	}
-	if err := r.skipRest(stop); stop == nil {
+	if o.Limit > 0 && stop == nil {
+		return nil // it goes on
+	}
+	if err := j.Stop(stop, o.Now(), report); stop == nil {
 		stop = err
 	}
-	if o.Limit == 0 || stop != nil {
-		end := record{Type: recEnd, At: o.Now().UTC(), Exit: int(j.tally().ExitCode(stop))}
-		if stop != nil {
-			end.Reason = stop.Error()
-		}
-		j.ended = &End{end.At, end.Exit, end.Reason}
-		if err := j.out.append(end, true); stop == nil {
-			stop = err
-		}
-	}
 	return stop
+}
+
+// Stop ends a run: it reports what was never sent, when something stopped it,
+// and notes the end. Run does so by itself, unless it ends at its Limit.
+func (j *Job) Stop(stop error, at time.Time, report func(Result)) error {
+	var err error
+	end := record{Type: recEnd, At: at.UTC(), Exit: int(j.tally().ExitCode(stop))}
+	if stop != nil {
+		end.Reason = stop.Error()
+		err = j.skipRest(stop, report)
+	}
+	j.ended = &End{end.At, end.Exit, end.Reason}
+	if aerr := j.out.append(end, true); err == nil {
+		err = aerr
+	}
+	return err
 }
 
 // complete says that everything was settled.
@@ -251,7 +261,7 @@ func (r *run) sendOpen(ctx context.Context) error {
 		return true
 	}
 	sent := 0
-	err := r.eachOpen(func(it Item) error {
+	err := r.j.eachOpen(&r.mu, func(it Item) error {
 		if r.o.Limit > 0 && sent >= r.o.Limit {
 			return errEnough
 		}
@@ -294,26 +304,27 @@ func (r *run) sendOpen(ctx context.Context) error {
 // errEnough ends the feeding.
 var errEnough = errors.New("enough")
 
-// eachOpen calls f with the items that nothing was sent for.
-func (r *run) eachOpen(f func(Item) error) error {
-	for k, c := range r.j.chunks {
-		r.mu.Lock()
+// eachOpen calls f with the items that nothing was sent for. mu guards their
+// states.
+func (j *Job) eachOpen(mu *sync.Mutex, f func(Item) error) error {
+	for k, c := range j.chunks {
+		mu.Lock()
 		some := false
 		for i := c.first; i < c.first+c.n && !some; i++ {
-			some = r.j.state[i] == open
+			some = j.state[i] == open
 		}
-		r.mu.Unlock()
+		mu.Unlock()
 		if !some {
 			continue
 		}
-		items, err := r.j.load(k)
+		items, err := j.load(k)
 		if err != nil {
 			return err
 		}
 		for _, it := range items {
-			r.mu.Lock()
-			isOpen := r.j.state[it.Index] == open
-			r.mu.Unlock()
+			mu.Lock()
+			isOpen := j.state[it.Index] == open
+			mu.Unlock()
 			if !isOpen {
 				continue
 			}
@@ -325,16 +336,13 @@ func (r *run) eachOpen(f func(Item) error) error {
 	return nil
 }
 
-// skipRest reports what was never sent.
-func (r *run) skipRest(stop error) error {
-	if stop == nil {
-		return nil // all was sent, or as much as was wished
-	}
+// skipRest reports what was never sent. No batch is under way any more.
+func (j *Job) skipRest(stop error, report func(Result)) error {
 	why := fmt.Errorf("not sent: %w", stop)
-	r.j.unsent = &Recorded{Exit: exit.Of(stop), Message: why.Error()}
-	return r.eachOpen(func(it Item) error {
-		if !r.j.told(it.Index) {
-			r.report(Result{Item: it, Outcome: Skipped, Err: why})
+	j.unsent = &Recorded{Exit: exit.Of(stop), Message: why.Error()}
+	return j.eachOpen(&sync.Mutex{}, func(it Item) error {
+		if !j.told(it.Index) {
+			report(Result{Item: it, Outcome: Skipped, Err: why})
 		}
 		return nil
 	})

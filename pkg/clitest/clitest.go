@@ -31,7 +31,7 @@ import (
 // Main makes the test binary the programs that scripts run.
 func Main(m testscript.TestingM) {
 	testscript.Main(m, map[string]func(){
-		"cmctl":       func() { os.Exit(cli.Main(os.Args[1:], tap())) },
+		"cmctl":       func() { os.Exit(linger(cli.Main(os.Args[1:], tap()))) },
 		"cmctl-panic": func() { os.Exit(cli.Main([]string{"panic"}, cli.WithCommand(panicCommand()))) },
 		"cmctl-leak": func() {
 			os.Exit(cli.Main(append([]string{"leak"}, os.Args[1:]...), cli.WithCommand(leakCommand()), tap()))

@@ -6,12 +6,15 @@ import (
 	"github.com/cmctl/cmctl/pkg/bulk"
 )
 
-// The words for items and how they ended are those of bulk runs.
-type (
-	Item    = bulk.Item // its Key is what the write is on: a certid, for most
-	Outcome = bulk.Outcome
-	Result  = bulk.Result
-)
+// Item is one thing to write; its Key is what the write is on: a certid, for
+// most. The words for items and how they ended are those of bulk runs.
+type Item = bulk.Item
+
+// Outcome is how an item ended.
+type Outcome = bulk.Outcome
+
+// Result is the outcome of an item.
+type Result = bulk.Result
 
 // The outcomes.
 const (

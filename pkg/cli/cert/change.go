@@ -202,7 +202,7 @@ func wordsFor(job *bulk.Job, c change) (*ops.StateChange, error) {
 func (o *changeOptions) ask(ctx context.Context, job *bulk.Job, picked *cmdutil.Picked, w *ops.StateChange) error {
 	f, plan := o.f, job.Plan()
 	n, batch := plan.Len(), job.Header.Batch
-	write := cmdutil.Write{Describe: w.Describe, Undo: w.Undo, Noun: "certificate", Count: n, Signatures: signatures(n, batch)}
+	write := cmdutil.Write{Describe: w.Describe, Undo: w.Undo, Noun: "certificate", Count: n, Signatures: signatures(n, batch), Rate: o.job.Rate}
 	if !f.Yes() {
 		client, err := f.Client(ctx)
 		if err != nil {

@@ -151,7 +151,7 @@ func (c *checker) check(ctx context.Context, opt output.Options, job *bulk.Job) 
 	looked := 0
 	err := cmdutil.Ordered(ctx, lookers, each, c.look, func(p prospect) error {
 		counts[p.finding]++
-		tally.Add(bulk.Result{Item: p.Item, Outcome: bulk.Outcome(p.outcome), Err: p.err})
+		tally.Add(bulk.Result{Item: p.Item, Outcome: p.outcome, Err: p.err})
 		if looked++; time.Since(start) > time.Second {
 			progress.Set("%d of %d looked up", looked, n)
 		}

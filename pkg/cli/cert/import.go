@@ -28,7 +28,7 @@ var importNoun = output.Noun[importRecord]{
 	Schema: "import-outcome",
 	ID: func(r importRecord) string {
 		if r.Outcome.Good() {
-			return r.Result.ID
+			return r.ID
 		}
 		return ""
 	},
@@ -41,10 +41,10 @@ var importNoun = output.Noun[importRecord]{
 			Line    int         `json:"line,omitempty"`
 			Input   string      `json:"input"`
 			Error   *ops.Reason `json:"error,omitempty"`
-		}{r.Result.ID, r.Outcome, r.Serial, r.Subject, r.Line, r.Input, ops.ReasonOf(r.Err)}
+		}{r.ID, r.Outcome, r.Serial, r.Subject, r.Line, r.Input, ops.ReasonOf(r.Err)}
 	},
 	Fields: append(append(
-		[]output.Field[importRecord]{{Name: "certid", Value: func(r importRecord) string { return r.Result.ID }}},
+		[]output.Field[importRecord]{{Name: "certid", Value: func(r importRecord) string { return r.ID }}},
 		cmdutil.OutcomeFields(func(r importRecord) ops.Result { return r.Result })...),
 		output.Field[importRecord]{Name: "serial", Value: func(r importRecord) string { return r.Serial.String() }, Spare: true},
 		output.Field[importRecord]{Name: "subject", Value: func(r importRecord) string { return r.Subject }, Flex: true},

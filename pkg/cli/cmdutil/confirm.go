@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -76,6 +77,27 @@ type Write struct {
 	Count      int      // items
 	Items      []string // lines that show them; nil: too many
 	Signatures int      // at most, as far as can be told beforehand
+	Rate       int      // most items a second, as wished; 0: none
+}
+
+// tokenSignature is about how long a smart card takes for a signature.
+const tokenSignature = 500 * time.Millisecond
+
+// expected says how long a write of many items takes at least, as far as that
+// can be told before it has begun: by the wished rate, and by a card's pace. ""
+// when only the gateway decides.
+func (w Write) expected(now time.Time, token bool) string {
+	var least time.Duration
+	if w.Rate > 0 {
+		least = time.Duration(w.Count/w.Rate) * time.Second
+	}
+	if token {
+		least = max(least, time.Duration(w.Signatures)*tokenSignature)
+	}
+	if least < 2*time.Second {
+		return ""
+	}
+	return fmt.Sprintf("; takes about %s, to %s", least.Round(time.Second), pki.FormatTime(now.Add(least)))
 }
 
 // Confirm asks the officer before a write unless --yes was given. A no ends
@@ -112,7 +134,7 @@ func Confirm(ctx context.Context, f *Factory, w Write) error {
 	if w.Undo != "" {
 		undo = "undone by `" + w.Undo + "`"
 	}
-	fmt.Fprintf(&b, "Write:    %s: %s; %s\nTo come:  %s, %s\n", w.Describe, Plural(w.Count, w.Noun), undo, Plural(w.Signatures, "signature"), entries)
+	fmt.Fprintf(&b, "Write:    %s: %s; %s\nTo come:  %s, %s%s\n", w.Describe, Plural(w.Count, w.Noun), undo, Plural(w.Signatures, "signature"), entries, w.expected(f.Now(), onToken(s.Sign)))
 	p := f.Prompter()
 	if err := p.Check(terminal.Question{Flag: "--yes"}); err != nil {
 		return err

@@ -268,6 +268,10 @@ func (r *JobRun[T]) Run(ctx context.Context, f *Factory, opt output.Options, fla
 	stop := r.pilot(ctx, f, p, options)
 	if stop == nil {
 		stop = r.Job.Run(ctx, r.Write, options, p.take)
+	} else if r.Job.Ended() == nil { // the others do not follow
+		if err := r.Job.Stop(stop, client.Now(), p.take); err != nil {
+			stop = errors.Join(stop, err)
+		}
 	}
 	progress.Clear()
 	if r.Sweep != nil && stop == nil && !flags.Drill {
