@@ -78,7 +78,8 @@ func (r *Runner) issue(ctx context.Context, req *pki.Request, in cmapi.IssueRequ
 // IssuedSince looks for the certificate that a request brought about which was
 // sent at a time, without asking for anything; nil when there is none.
 func (r *Runner) IssuedSince(ctx context.Context, req *pki.Request, in cmapi.IssueRequest, sent time.Time) (*Issuance, error) {
-	want := &wanted{spki: req.CSR.RawSubjectPublicKeyInfo, cn: req.CSR.Subject.CommonName, since: sent.Add(-clockSkew)}
+	defer r.memory().alone(req.CSR.RawSubjectPublicKeyInfo)()
+	want := &wanted{spki: req.CSR.RawSubjectPublicKeyInfo, cn: req.CSR.Subject.CommonName, since: sent.Add(-clockSkew), older: r.memory().issuedSoFar()}
 	if !in.ValidFrom.IsZero() {
 		want.since = in.ValidFrom.Add(-time.Second)
 	}
@@ -86,6 +87,7 @@ func (r *Runner) IssuedSince(ctx context.Context, req *pki.Request, in cmapi.Iss
 	if c == nil || err != nil {
 		return nil, err
 	}
+	r.memory().noteIssued(c.CertID)
 	return r.fetchIssued(ctx, c, want, in.Media)
 }
 

@@ -27,7 +27,7 @@ func (r *Runner) IssueP12(ctx context.Context, req *pki.Request, in cmapi.IssueR
 		return nil, err
 	}
 	out := &Issuance{CertID: answer.CertID, Bytes: answer.Body, Media: answer.ContentType}
-	if out.Leaf, err = openP12(answer.Body, password); err != nil {
+	if out.Leaf, err = OpenP12(answer.Body, password); err != nil {
 		out.CertID = r.certIDOfKeyed(ctx, out.CertID, want)
 		return nil, &UnusableError{out, err}
 	}
@@ -73,8 +73,8 @@ func (r *Runner) certIDOfKeyed(ctx context.Context, named string, want *wanted) 
 	return found[0].CertID
 }
 
-// openP12 opens a PKCS#12 file and returns the certificate of its key.
-func openP12(der, password []byte) (*x509.Certificate, error) {
+// OpenP12 opens a PKCS#12 file and returns the certificate of its key.
+func OpenP12(der, password []byte) (*x509.Certificate, error) {
 	f, err := pkcs12.Read("of the answer", der)
 	if err != nil {
 		return nil, fmt.Errorf("the certificate was issued, but what came cannot be checked: %w", err)

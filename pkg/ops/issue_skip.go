@@ -31,13 +31,14 @@ func (r *Runner) IssueSKIP(ctx context.Context, req *pki.Request, in cmapi.Issue
 	}
 	out := &Package{Issuance: Issuance{CertID: answer.CertID, Bytes: answer.Body, Media: answer.ContentType}}
 	out.CertID = r.certIDOfKeyed(ctx, out.CertID, want)
-	if out.Pairs, err = keyPairs(answer.Body); err != nil {
+	if out.Pairs, err = KeyPairsIn(answer.Body); err != nil {
 		return nil, &UnusableError{&out.Issuance, fmt.Errorf("the package was made, but what came is none: %w", err)}
 	}
 	return out, nil
 }
 
-func keyPairs(body []byte) ([]pki.KeyPair, error) {
+// KeyPairsIn reads the key pairs of a SKIP package.
+func KeyPairsIn(body []byte) ([]pki.KeyPair, error) {
 	_, content, err := cms.Content(body)
 	switch {
 	case err != nil:

@@ -9,12 +9,14 @@ import (
 
 	"github.com/cmctl/cmctl/pkg/cmapi"
 	"github.com/cmctl/cmctl/pkg/exit"
+	"github.com/cmctl/cmctl/pkg/pki"
 )
 
 // LostKeyError says that the answer with a key that the server made was lost.
 // Nobody has the key, so a certificate that was issued for it is to be revoked.
 type LostKeyError struct {
-	CertIDs []string // what may have been issued: one is sure, of several one
+	CertIDs []string     // what may have been issued: one is sure, of several one
+	Serials []pki.Serial // of each
 	CN      string
 	Err     error
 }
@@ -63,7 +65,7 @@ func (e *LostKeyError) Hint() string {
 // whose key the server made: a *LostKeyError names it, nil says that there is
 // nothing.
 func (r *Runner) KeyedSince(ctx context.Context, cn string, validFrom, sent time.Time) error {
-	want := &wanted{cn: cn, since: sent.Add(-clockSkew)}
+	want := &wanted{cn: cn, since: sent.Add(-clockSkew), older: r.memory().issuedSoFar()}
 	if !validFrom.IsZero() {
 		want.since = validFrom.Add(-time.Second)
 	}
@@ -72,10 +74,14 @@ func (r *Runner) KeyedSince(ctx context.Context, cn string, validFrom, sent time
 		return err
 	}
 	lost := &LostKeyError{CN: cn, Err: errors.New("an earlier run was broken off")}
-	for _, c := range found {
-		lost.CertIDs = append(lost.CertIDs, c.CertID)
-	}
+	lost.name(found)
 	return lost
+}
+
+func (e *LostKeyError) name(found []cmapi.Certificate) {
+	for _, c := range found {
+		e.CertIDs, e.Serials = append(e.CertIDs, c.CertID), append(e.Serials, c.Serial)
+	}
 }
 
 // settleLostKey looks for what a lost answer may have brought about.
@@ -89,9 +95,7 @@ func (r *Runner) settleLostKey(ctx context.Context, want *wanted, cause error) e
 		}
 		var found []cmapi.Certificate
 		if found, searchErr = r.arrivals(ctx, want); len(found) > 0 {
-			for _, c := range found {
-				lost.CertIDs = append(lost.CertIDs, c.CertID)
-			}
+			lost.name(found)
 			break
 		}
 	}

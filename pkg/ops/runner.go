@@ -69,6 +69,10 @@ func (r *Runner) memory() *memory {
 	return r.shared
 }
 
+// NoteIssued tells of a certificate that an earlier run had issued: it is not
+// the one that a request sent just after it brought about.
+func (r *Runner) NoteIssued(certID string) { r.memory().noteIssued(certID) }
+
 func (m *memory) noteIssued(certID string) {
 	m.mu.Lock()
 	defer m.mu.Unlock()

@@ -2,6 +2,8 @@ package cert
 
 import (
 	"context"
+	"crypto/x509"
+	"slices"
 	"strings"
 	"time"
 
@@ -58,6 +60,7 @@ is looked for; nothing is asked for twice.
 		}
 		return issuedX509(got), nil
 	}
+	o.holds = holdsCertificate
 	cmd.Flags().StringVar(&o.handler, "handler", "", "`name` of one of several PKCS#10 handlers of the gateway, where it has them (certificates/pkcs10/<handler>)")
 	o.target.addFlags(cmd)
 	o.addFlags(cmd)
@@ -68,6 +71,11 @@ func issuedX509(got *ops.Issuance) *issued {
 	return &issued{got.Bytes, stored{
 		CertID: got.CertID, Serial: pki.SerialOf(got.Leaf.SerialNumber), Subject: pki.DN(got.Leaf.RawSubject), PEM: pemText(got.Leaf),
 	}}
+}
+
+func holdsCertificate(data []byte, serial pki.Serial) bool {
+	certs, err := pki.ReadCertificates("the file", data)
+	return err == nil && slices.ContainsFunc(certs, func(c *x509.Certificate) bool { return pki.SerialOf(c.SerialNumber).Equal(serial) })
 }
 
 // checkHandler refuses what would make another path of it.

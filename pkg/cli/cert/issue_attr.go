@@ -52,6 +52,10 @@ is asked for twice.
 		return err
 	}
 	o.look, o.issue, o.settle, o.alone = o.lookAtBase, o.issueOne, o.settleOne, true
+	o.holds = func(data []byte, serial pki.Serial) bool {
+		certs, err := pki.ReadAttrCerts(data)
+		return err == nil && len(certs) > 0 && certs[0].Serial.Equal(serial)
+	}
 	o.target.addFlags(cmd)
 	o.addFlags(cmd)
 	return cmdutil.Columns(cmdutil.Operations(cmd, "issueCertificatePkcs10ToAttrCert"), storedNoun.Columns())

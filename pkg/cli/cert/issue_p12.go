@@ -57,6 +57,10 @@ looked for, and named so that it can be revoked.
 	o.alone, o.settle = true, func(ctx context.Context, runner *ops.Runner, c *csr, in cmapi.IssueRequest, sent time.Time) (*issued, error) {
 		return nil, runner.KeyedSince(ctx, c.req.CSR.Subject.CommonName, in.ValidFrom, sent)
 	}
+	o.holds = func(data []byte, serial pki.Serial) bool {
+		leaf, err := ops.OpenP12(data, []byte(o.password))
+		return err == nil && pki.SerialOf(leaf.SerialNumber).Equal(serial)
+	}
 	cmd.Flags().StringVar(&o.passwordFile, "password-file", "", "`file` whose first line is the password of the PKCS#12, - for standard input (API: password)")
 	cmd.Flags().StringVar(&o.generate, "generate-password", "", "make a password and write it to this new `file`, 0600")
 	o.target.addFileFlags(cmd)
@@ -81,6 +85,9 @@ func (o *issueP12Options) checkPassword() error {
 // getPassword gets the password before anything is sent.
 func (o *issueP12Options) getPassword(ctx context.Context) (err error) {
 	switch {
+	case o.generate != "" && o.f.Resuming() && exists(o.generate):
+		o.came = true // what came before is under it
+		o.password, err = o.f.SecretFile("--generate-password", o.generate)
 	case o.generate != "":
 		if o.generated, err = cmdutil.CreateOut(o.generate, false); err != nil {
 			return exit.Usagef("it is never written over another file: give a new name", "--generate-password: %w", err)
@@ -95,6 +102,11 @@ func (o *issueP12Options) getPassword(ctx context.Context) (err error) {
 		err = exit.Usagef("PKCS#12 has no way to write it", "the password has a character above U+FFFF in it")
 	}
 	return err
+}
+
+func exists(path string) bool {
+	_, err := os.Lstat(path)
+	return err == nil
 }
 
 // forgetPassword takes a password that was made here away again when nothing

@@ -9,6 +9,7 @@ import (
 	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
 	"github.com/cmctl/cmctl/pkg/cmapi"
 	"github.com/cmctl/cmctl/pkg/ops"
+	"github.com/cmctl/cmctl/pkg/pki"
 )
 
 func newIssueSKIPCmd(f *cmdutil.Factory) *cobra.Command {
@@ -45,6 +46,10 @@ and named so that it can be revoked.
 	}
 	o.alone, o.settle = true, func(ctx context.Context, runner *ops.Runner, c *csr, in cmapi.IssueRequest, sent time.Time) (*issued, error) {
 		return nil, runner.KeyedSince(ctx, c.req.CSR.Subject.CommonName, in.ValidFrom, sent)
+	}
+	o.holds = func(data []byte, _ pki.Serial) bool { // it holds no certificate; nothing else can have come under its name
+		_, err := ops.KeyPairsIn(data)
+		return err == nil && !o.target.force
 	}
 	o.target.addFileFlags(cmd)
 	o.addFlags(cmd)

@@ -3,6 +3,7 @@ package cert
 import (
 	"context"
 	"errors"
+	"os"
 	"sync"
 	"time"
 
@@ -48,6 +49,11 @@ func (w *issueWrite) Do(ctx context.Context, items []bulk.Item, gate bulk.Gate, 
 func (w *issueWrite) Settle(ctx context.Context, items []bulk.Item, sent time.Time, report func(bulk.Result)) (rest []bulk.Item, err error) {
 	for _, it := range items {
 		got, err := w.settle(ctx, w.runner, &w.list[it.Index], w.in, sent)
+		if rec, ok := w.written(it, got, err); ok {
+			w.made[it.Index] = rec
+			report(bulk.Result{Item: it, Outcome: bulk.Done, ID: rec.CertID})
+			continue
+		}
 		if got == nil && err == nil {
 			rest = append(rest, it)
 			continue
@@ -59,6 +65,39 @@ func (w *issueWrite) Settle(ctx context.Context, items []bulk.Item, sent time.Ti
 	return rest, nil
 }
 
+// written looks for the file of an answer that an earlier run wrote and did not
+// come to say so: a key in it is not lost.
+func (w *issueWrite) written(it bulk.Item, got *issued, err error) (stored, bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	c := &w.list[it.Index]
+	var lost *ops.LostKeyError
+	var found []stored
+	switch {
+	case w.files[it.Index] == nil:
+	case got != nil:
+		found = append(found, got.record)
+	case errors.As(err, &lost):
+		for i, id := range lost.CertIDs {
+			found = append(found, stored{CertID: id, Serial: lost.Serials[i], Subject: c.subject})
+		}
+	}
+	for _, rec := range found {
+		fields := c.fields
+		fields.CertID, fields.Serial = rec.CertID, rec.Serial.String()
+		path := w.target.path(fields)
+		data, err := os.ReadFile(path)
+		if err != nil || !w.holds(data, rec.Serial) {
+			continue
+		}
+		if rec.File, rec.PEM = path, ""; len(w.list) > 1 {
+			rec.Input = c.file
+		}
+		return rec, true
+	}
+	return stored{}, false
+}
+
 // take writes an answer to its place and reports what became of its item. The
 // error is what stops the run.
 func (w *issueWrite) take(it bulk.Item, got *issued, err error, report func(bulk.Result)) (stop error) {
@@ -67,11 +106,15 @@ func (w *issueWrite) take(it bulk.Item, got *issued, err error, report func(bulk
 	if err != nil {
 		err = w.keepUnusable(err)
 		res := bulk.Result{Item: it, Outcome: bulk.Failed, Err: err}
+		var lost *ops.LostKeyError
+		if errors.As(err, &lost) && len(lost.CertIDs) == 1 {
+			res.ID = lost.CertIDs[0]
+		}
 		var call *cmapi.Error
 		switch code := exit.Of(err); {
 		case code == exit.OK: // a drill
 			res.Outcome = bulk.Skipped
-		case errors.As(err, new(*ops.UnsettledError)), errors.As(err, new(*ops.LostKeyError)) && code == exit.Unavailable:
+		case errors.As(err, new(*ops.UnsettledError)), lost != nil && code == exit.Unavailable:
 			res.Outcome, stop = bulk.Unknown, err
 		case stops(code):
 			if stop = err; !errors.As(err, &call) || call.Fault == cmapi.FaultEnded {

@@ -44,7 +44,10 @@ type issuing struct {
 	// settle looks for what a request brought about that an earlier run sent; nil
 	// without an error when there is nothing.
 	settle func(ctx context.Context, runner *ops.Runner, c *csr, in cmapi.IssueRequest, sent time.Time) (*issued, error)
-	alone  bool // one request after the other: answers are told apart by what came since
+	// holds says whether a file is the answer to a request, by the serial number
+	// of the certificate that was issued for it.
+	holds func(data []byte, serial pki.Serial) bool
+	alone bool // one request after the other: answers are told apart by what came since
 }
 
 // issued is an answer and the record of it.
@@ -102,7 +105,7 @@ func (o *issuing) run(ctx context.Context) error {
 			return err
 		}
 	}
-	files, err := o.target.create(fieldsOf(list), f.StillToDo())
+	files, err := o.target.create(fieldsOf(list), f.StillToDo(), f.WasSent())
 	if err != nil {
 		return err
 	}
@@ -130,10 +133,25 @@ func (o *issuing) run(ctx context.Context) error {
 		Verb: strings.TrimPrefix(job.Header.Verb, "cert "), Name: func(r bulk.Result) string { return list[r.Index].label() },
 		Look: "cmctl cert search",
 	}
+	if f.Resuming() {
+		if err := noteIssued(runner, job); err != nil {
+			return err
+		}
+	}
 	if o.alone || !w.records {
 		run.Parallel = 1
 	}
 	return run.Run(ctx, f, opt, o.job)
+}
+
+// noteIssued tells what the runs before this one had issued.
+func noteIssued(runner *ops.Runner, job *bulk.Job) error {
+	return job.Each(func(r bulk.Result) error {
+		if r.ID != "" {
+			runner.NoteIssued(r.ID)
+		}
+		return nil
+	})
 }
 
 // list are the requests: those of the command line, or of a job that goes on.

@@ -96,8 +96,9 @@ func (t *target) names() cmdutil.NameTemplate {
 func (t *target) toFiles() bool { return t.out != "" || t.dir != "" }
 
 // create makes the output files, one for each answer, before anything is sent.
-// wanted says which are to be made; nil: all.
-func (t *target) create(fields []cmdutil.NameFields, wanted func(int) bool) (files []*cmdutil.OutFile, err error) {
+// wanted says which are to be made; nil: all. Of those that were sent for, an
+// earlier run may have written the file and not come to say so.
+func (t *target) create(fields []cmdutil.NameFields, wanted, sent func(int) bool) (files []*cmdutil.OutFile, err error) {
 	if !t.toFiles() {
 		return make([]*cmdutil.OutFile, len(fields)), nil
 	}
@@ -111,9 +112,12 @@ func (t *target) create(fields []cmdutil.NameFields, wanted func(int) bool) (fil
 			files = append(files, nil)
 			continue
 		}
-		if paths != nil {
+		switch {
+		case paths != nil && sent != nil && sent(i):
+			o, err = cmdutil.CreateOutLate(paths[i], t.force)
+		case paths != nil:
 			o, err = cmdutil.CreateOut(paths[i], t.force)
-		} else {
+		default:
 			o, err = cmdutil.CreateOutIn(t.dir, t.force)
 		}
 		if err != nil {
@@ -127,10 +131,7 @@ func (t *target) create(fields []cmdutil.NameFields, wanted func(int) bool) (fil
 
 // paths are the files' names; nil when they come out later.
 func (t *target) paths(fields []cmdutil.NameFields) []string {
-	if t.out != "" {
-		return []string{t.out}
-	}
-	if t.names().Late() {
+	if t.out == "" && t.names().Late() {
 		return nil
 	}
 	paths := make([]string, len(fields))
@@ -141,6 +142,9 @@ func (t *target) paths(fields []cmdutil.NameFields) []string {
 }
 
 func (t *target) path(f cmdutil.NameFields) string {
+	if t.out != "" {
+		return t.out
+	}
 	return filepath.Join(t.dir, t.names().Name(f)+"."+string(t.form))
 }
 

@@ -37,6 +37,12 @@ func CreateOut(path string, force bool) (*OutFile, error) {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, exit.Usagef("", "%w", err)
 	}
+	return CreateOutLate(path, force)
+}
+
+// CreateOutLate is CreateOut for a file that may turn out to be there and
+// right: whether it may be overwritten is found out by Commit.
+func CreateOutLate(path string, force bool) (*OutFile, error) {
 	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // 0600
 	if err != nil {
 		return nil, exit.Usagef("", "cannot write to %s: %w", path, err)

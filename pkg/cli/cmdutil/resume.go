@@ -49,6 +49,15 @@ func (f *Factory) StillToDo() func(int) bool {
 	return f.resumed.StillToDo
 }
 
+// WasSent tells the items, by index, that an earlier run sent something for and
+// had no answer of; nil: there was none.
+func (f *Factory) WasSent() func(int) bool {
+	if f.resumed == nil {
+		return nil
+	}
+	return f.resumed.WasSent
+}
+
 // Resume goes on with a job by the verb that began it. asOfficer allows another
 // officer than the one who did.
 func (f *Factory) Resume(ctx context.Context, j *bulk.Job, asOfficer bool) error {

@@ -2,9 +2,7 @@ package reg
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/spf13/cobra"
 
@@ -82,7 +80,7 @@ func runCreate(ctx context.Context, o *createOptions, cmd *cobra.Command) error 
 	if err != nil {
 		return err
 	}
-	keep, err := newKeeper(o.input.secret, devices, o.from != "")
+	keep, err := newKeeper(f, o.input.secret, devices, o.from != "")
 	if err != nil {
 		return err
 	}
@@ -125,20 +123,6 @@ func runCreate(ctx context.Context, o *createOptions, cmd *cobra.Command) error 
 	return runAll(ctx, f, job, o.job, runner.NewRegistrations(at, inputs(devices)), devices, keep)
 }
 
-// plan puts devices into a job. Their fields stay out of it: some are secrets.
-func plan(job *bulk.Job, devices []device, key func(device) string) error {
-	for _, d := range devices {
-		if _, err := job.Plan().Add(bulk.Item{Key: key(d), Line: d.line}, bulk.Facts{}); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-func inputs(devices []device) ops.Inputs {
-	return func(it bulk.Item) (cmapi.RegistrationInput, error) { return devices[it.Index].in, nil }
-}
-
 // devices reads and checks what is to be created. A secret is typed last, when
 // nothing else is left to be wrong.
 func (o *createOptions) devices(ctx context.Context, cmd *cobra.Command, kind cmapi.RegistrationKind) ([]device, error) {
@@ -159,23 +143,20 @@ func (o *createOptions) devices(ctx context.Context, cmd *cobra.Command, kind cm
 	if err := checkNew(in, kind, s != nil && s.given()); err != nil {
 		return nil, exit.Usagef("", "%w", err)
 	}
-	if err := o.limits.Check(o.f, 1); err != nil {
+	needed := needs(kind, in)
+	if s != nil {
+		if err := s.canAsk(o.f, needed); err != nil {
+			return nil, err
+		}
+	}
+	if err := allowed(o.f, o.limits, 1); err != nil {
 		return nil, err
 	}
 	d := device{in: in, made: s != nil && s.keepIn != ""}
 	if s != nil {
-		needed := needs(kind, in)
-		if err := s.canAsk(o.f, needed); err != nil {
-			return nil, err
-		}
-		if err := cmdutil.AskFirst(o.f); err != nil {
-			return nil, err
-		}
-		if err := s.fill(ctx, o.f, &d.in, needed); err != nil {
-			return nil, err
-		}
+		err = s.fill(ctx, o.f, &d.in, needed)
 	}
-	return []device{d}, cmdutil.AskFirst(o.f)
+	return []device{d}, err
 }
 
 func (o *createOptions) list(ctx context.Context, kind cmapi.RegistrationKind, in cmapi.RegistrationInput) ([]device, error) {
@@ -183,19 +164,16 @@ func (o *createOptions) list(ctx context.Context, kind cmapi.RegistrationKind, i
 	if in.FQDN != "" {
 		return nil, exit.Usagef("give one of them", "--fqdn names one registration and --from a list")
 	}
-	if s != nil && s.keepIn == "" {
+	if s != nil {
 		if err := s.fill(ctx, o.f, &in, false); err != nil {
 			return nil, err
 		}
 	}
-	devices, err := readDevices(o.f, o.from, kind, in, s)
+	devices, err := readDevices(o.f, o.from, wishes{kind: kind, defaults: in, secret: s})
 	if err != nil {
 		return nil, err
 	}
-	if err := o.limits.Check(o.f, len(devices)); err != nil {
-		return nil, err
-	}
-	return devices, cmdutil.AskFirst(o.f)
+	return devices, allowed(o.f, o.limits, len(devices))
 }
 
 // describe shows each registration for the question, and how many there are of
@@ -220,38 +198,4 @@ func describe(ctx context.Context, runner *ops.Runner, at ops.RegistrationPlace,
 		lines[i] = output.Escape(lines[i])
 	}
 	return lines, nil
-}
-
-// runAll runs a job on registrations and says what became of the secrets that
-// were made for them.
-func runAll(ctx context.Context, f *cmdutil.Factory, job *bulk.Job, flags cmdutil.JobFlags, write bulk.Write, devices []device, keep *keeper) error {
-	opt, err := f.OutputOptions()
-	if err != nil {
-		return err
-	}
-	record := func(r bulk.Result) (result, bool) {
-		d := devices[r.Index]
-		res := result{Result: r, RegID: r.ID, FQDN: d.in.FQDN}
-		if d.in.RegID != "" {
-			res.RegID = d.in.RegID
-		}
-		if res.FQDN == "" {
-			res.FQDN = d.named
-		}
-		if d.made && keeps(r.Outcome) {
-			res.File = keep.out.Path
-		}
-		return res, true
-	}
-	run := cmdutil.JobRun[result]{
-		Job: job, Write: write, Noun: outcomeNoun, Record: record,
-		Verb: strings.TrimPrefix(job.Header.Verb, "reg "), Name: func(r bulk.Result) string { rec, _ := record(r); return name(rec) },
-		Look: "cmctl reg list",
-		Finish: func() error {
-			results := make([]bulk.Result, 0, len(devices))
-			err := job.Each(func(r bulk.Result) error { results = append(results, r); return nil })
-			return errors.Join(err, keep.finish(devices, results))
-		},
-	}
-	return run.Run(ctx, f, opt, flags)
 }

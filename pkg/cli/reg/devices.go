@@ -2,6 +2,8 @@ package reg
 
 import (
 	"bytes"
+	"cmp"
+	"slices"
 	"strings"
 
 	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
@@ -9,13 +11,24 @@ import (
 	"github.com/cmctl/cmctl/pkg/exit"
 )
 
-// device is one registration to create.
+// device is one registration to create or to change.
 type device struct {
 	line int // in the list; 0 for the one of the command line
 	in   cmapi.RegistrationInput
-	made bool // its secret was made here
+	made bool // its secret is made here
 
-	named string // what the registration is called now, where the wish does not say
+	named string // what one that is to be changed is called, where the wish does not say
+}
+
+// name is what the registration is called.
+func (d device) name() string { return cmp.Or(d.in.FQDN, d.named) }
+
+// wishes is how a list is read: what each row may say.
+type wishes struct {
+	kind     cmapi.RegistrationKind
+	defaults cmapi.RegistrationInput // of the command line, for each row that does not say otherwise
+	secret   *secret
+	changes  bool // of registrations that are there, else new ones
 }
 
 // maxDevices is the largest list that is read, in bytes.
@@ -30,36 +43,57 @@ type column struct {
 
 // readDevices reads a list: CSV whose header names fields, as flags do or as
 // the API does. What the command line says counts for each row that does not
-// say otherwise. All wrong lines are told at once, and no cell is ever shown.
-func readDevices(f *cmdutil.Factory, path string, kind cmapi.RegistrationKind, defaults cmapi.RegistrationInput, s *secret) ([]device, error) {
+// say otherwise. All wrong lines are told at once, and no cell is ever shown. A
+// job that goes on reads its list again.
+func readDevices(f *cmdutil.Factory, path string, w wishes) ([]device, error) {
 	data, err := f.ReadInput(path, maxDevices)
 	if err != nil {
 		return nil, err
 	}
+	if f.Resuming() && path == "-" && len(data) == 0 {
+		job := f.Resumed().Header.Job
+		return nil, exit.Usagef("give the same list again: `cmctl job resume "+job+" < list.csv`",
+			"the job %s had its list from standard input, and the journal keeps no secrets: the list is needed to go on", job)
+	}
+	devices, err := parseDevices(f, path, data, w)
+	if err == nil && f.Resuming() {
+		err = takeUp(f, path, devices)
+	}
+	return devices, err
+}
+
+func parseDevices(f *cmdutil.Factory, path string, data []byte, w wishes) ([]device, error) {
 	name := cmdutil.InputName(path)
 	table, err := cmdutil.ReadCSV(name, bytes.NewReader(data))
 	if err != nil {
 		return nil, err
 	}
-	known := columns(f, kind, s)
-	cols, err := match(name, table.Columns, known, kind)
+	known := columns(f, w)
+	cols, err := match(name, table.Columns, known, w.kind)
 	if err != nil {
 		return nil, err
+	}
+	key := "fqdn"
+	if w.changes && slices.ContainsFunc(cols, func(c column) bool { return c.name == "regid" }) {
+		key = "regid"
 	}
 	var devices []device
 	seen := map[string]int{}
 	err = table.Each(func(row cmdutil.CSVRow) error {
-		d, problem := readDevice(row, cols, kind, defaults, s)
+		d, problem := readDevice(row, cols, w, key)
 		if problem != "" {
 			table.Wrong(row.Line, "%s", problem)
 			return nil
 		}
-		key := strings.ToLower(d.in.FQDN)
-		if first, ok := seen[key]; ok {
-			table.Wrong(row.Line, "fqdn: the same as in line %d", first)
+		id := d.in.RegID // capitals tell ids apart, not names
+		if key == "fqdn" {
+			id = strings.ToLower(d.name())
+		}
+		if first, ok := seen[id]; ok {
+			table.Wrong(row.Line, "%s: the same as in line %d", key, first)
 			return nil
 		}
-		seen[key] = row.Line
+		seen[id] = row.Line
 		devices = append(devices, d)
 		return nil
 	})
@@ -75,8 +109,15 @@ func readDevices(f *cmdutil.Factory, path string, kind cmapi.RegistrationKind, d
 	return devices, nil
 }
 
-// columns are those that a list of a kind may have, by lower-case name.
-func columns(f *cmdutil.Factory, kind cmapi.RegistrationKind, s *secret) (out []column) {
+// columns are those that a list may have.
+func columns(f *cmdutil.Factory, w wishes) (out []column) {
+	kind, s := w.kind, w.secret
+	if w.changes {
+		out = append(out, column{"regid", func(in *cmapi.RegistrationInput, cell string) error {
+			in.RegID = strings.TrimSpace(cell)
+			return nil
+		}, "regid"})
+	}
 	for _, fd := range fields() {
 		if !isOf(fd.api, kind) {
 			continue
@@ -130,9 +171,10 @@ func match(list string, header []string, known []column, kind cmapi.Registration
 }
 
 // readDevice reads a row. problem says, in words, everything that is wrong
-// with it.
-func readDevice(row cmdutil.CSVRow, cols []column, kind cmapi.RegistrationKind, defaults cmapi.RegistrationInput, s *secret) (d device, problem string) {
-	d = device{line: row.Line, in: defaults}
+// with it. key is the column that names the registration.
+func readDevice(row cmdutil.CSVRow, cols []column, w wishes, key string) (d device, problem string) {
+	d = device{line: row.Line, in: w.defaults}
+	s := w.secret
 	var wrong []string
 	filled := map[string]string{}
 	for i, cell := range row.Cells {
@@ -149,22 +191,40 @@ func readDevice(row cmdutil.CSVRow, cols []column, kind cmapi.RegistrationKind, 
 			wrong = append(wrong, c.name+": "+err.Error())
 		}
 	}
-	if s != nil && s.keepIn != "" && s.value(d.in) == "" && formOf(d.in).certificate == "" && filled[s.api] == "" {
-		d.made = true
-		if err := s.set(&d.in, s.make()); err != nil {
-			wrong = append(wrong, err.Error())
-		}
-	}
 	if len(wrong) > 0 {
 		return d, strings.Join(wrong, "; ")
 	}
-	if err := checkNew(d.in, kind, false); err != nil {
+	d.made = s != nil && s.keepIn != "" && s.value(d.in) == "" && formOf(d.in).certificate == ""
+	if w.changes {
+		return d, d.checkChange(w, key)
+	}
+	if err := checkNew(d.in, w.kind, d.made); err != nil {
 		return d, err.Error()
 	}
-	if s != nil && needs(kind, d.in) && s.value(d.in) == "" {
+	if s != nil && needs(w.kind, d.in) && s.value(d.in) == "" && !d.made {
 		return d, s.api + " is missing: name it in a column, or have it made with --" + s.makeFlag
 	}
 	return d, ""
+}
+
+// checkChange says what is wrong with a row that is to change a registration.
+// Where no column has ids, the name is the one that it has now.
+func (d *device) checkChange(w wishes, key string) (problem string) {
+	if key == "fqdn" {
+		d.named, d.in.FQDN = d.in.FQDN, ""
+	}
+	wish := d.in
+	wish.RegID = ""
+	switch {
+	case key == "fqdn" && d.named == "", key == "regid" && d.in.RegID == "":
+		return key + " is missing"
+	case wish == cmapi.RegistrationInput{} && !d.made:
+		return "nothing is to be changed"
+	}
+	if err := checkMixture(d.in, w.kind, d.made); err != nil {
+		return err.Error()
+	}
+	return ""
 }
 
 // needs says whether a new registration has to have a secret.

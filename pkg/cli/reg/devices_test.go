@@ -28,7 +28,7 @@ func secretFor(kind cmapi.RegistrationKind, keepIn string) *secret {
 
 func read(list string, kind cmapi.RegistrationKind, defaults cmapi.RegistrationInput, keepIn string) ([]device, error) {
 	f := &cmdutil.Factory{Streams: &terminal.Streams{In: strings.NewReader(list)}}
-	return readDevices(f, "-", kind, defaults, secretFor(kind, keepIn))
+	return readDevices(f, "-", wishes{kind: kind, defaults: defaults, secret: secretFor(kind, keepIn)})
 }
 
 func TestReadDevices(t *testing.T) {
@@ -55,13 +55,13 @@ func TestReadDevices(t *testing.T) {
 			[]device{{line: 2, in: in{FQDN: "r1", Validity: "7", Status: "closed", Password: "all"}}, {line: 3, in: in{FQDN: "r2", Validity: "8", Status: "closed", Password: "own"}}}},
 		{"secrets are made where none is", cmapi.SCEPRegistration,
 			"fqdn,password\nr1,\nr2,own\n", in{}, "made",
-			[]device{{line: 2, in: in{FQDN: "r1", Password: made}, made: true}, {line: 3, in: in{FQDN: "r2", Password: "own"}}}},
+			[]device{{line: 2, in: in{FQDN: "r1"}, made: true}, {line: 3, in: in{FQDN: "r2", Password: "own"}}}},
 		{"but not for a device with a certificate", cmapi.ESTRegistration,
 			"fqdn,subject-cn,username\nr1,r1,\nr2,,u\n", in{}, "made",
-			[]device{{line: 2, in: in{FQDN: "r1", SubjectCN: "r1"}}, {line: 3, in: in{FQDN: "r2", Username: "u", Password: made}, made: true}}},
+			[]device{{line: 2, in: in{FQDN: "r1", SubjectCN: "r1"}}, {line: 3, in: in{FQDN: "r2", Username: "u"}, made: true}}},
 		{"keys of acme", cmapi.ACMERegistration,
 			"fqdn;hmackey;allowed-domains\nkey 1;" + made + "=;a.example,b.example\nkey 2;;\n", in{}, "made",
-			[]device{{line: 2, in: in{FQDN: "key 1", HMACKey: key, AllowedDomains: "a.example,b.example"}}, {line: 3, in: in{FQDN: "key 2", HMACKey: key}, made: true}}},
+			[]device{{line: 2, in: in{FQDN: "key 1", HMACKey: key, AllowedDomains: "a.example,b.example"}}, {line: 3, in: in{FQDN: "key 2"}, made: true}}},
 		{"devices", cmapi.GenericRegistration, "fqdn\n00:11:22\n", in{RegType: "device"}, "", []device{{line: 2, in: in{FQDN: "00:11:22", RegType: "device"}}}},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -95,7 +95,13 @@ func FuzzDevices(f *testing.F) {
 			}
 			return
 		}
+		s := secretFor(kind, "made")
 		for _, d := range devices {
+			if d.made {
+				if err := s.set(&d.in, s.make()); err != nil {
+					t.Fatal(err)
+				}
+			}
 			if _, err := cmapi.NewCreateRegistration(kind, "p", d.in); err != nil {
 				t.Errorf("line %d: %v", d.line, err)
 			}
@@ -107,9 +113,9 @@ func FuzzDevices(f *testing.F) {
 // each line afterwards; never over another file.
 func TestKeeper(t *testing.T) {
 	devices := []device{
-		{line: 2, in: cmapi.RegistrationInput{FQDN: "r1", Password: "one"}, made: true},
+		{line: 2, in: cmapi.RegistrationInput{FQDN: "r1"}, made: true},
 		{line: 3, in: cmapi.RegistrationInput{FQDN: "r2", Password: "own"}},
-		{line: 4, in: cmapi.RegistrationInput{FQDN: `r"3`, Password: "three"}, made: true},
+		{line: 4, in: cmapi.RegistrationInput{FQDN: `r"3`}, made: true},
 	}
 	result := func(o bulk.Outcome, id string) bulk.Result {
 		return bulk.Result{Outcome: o, ID: id}
@@ -124,26 +130,31 @@ func TestKeeper(t *testing.T) {
 		}
 		return string(data)
 	}
-	const before = "line,fqdn,regid,outcome,password\n2,r1,,,one\n3,r2,,,\n4,\"r\"\"3\",,,three\n"
+	f := &cmdutil.Factory{}
+	const made = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8"
+	const before = "line,fqdn,regid,outcome,password\n2,r1,,," + made + "\n3,r2,,,\n4,\"r\"\"3\",,," + made + "\n"
 	for _, c := range []struct {
 		name          string
 		devices       []device
 		list          bool
 		results       []bulk.Result
+		goesOn        bool
 		before, after string
 	}{
-		{"a list", devices, true, []bulk.Result{result(bulk.Done, "a"), result(bulk.Done, "b"), result(bulk.Unknown, "")}, before,
-			"line,fqdn,regid,outcome,password\n2,r1,a,done,one\n3,r2,b,done,\n4,\"r\"\"3\",,unknown,three\n"},
-		{"a list that stopped", devices, true, []bulk.Result{result(bulk.Done, "a"), result(bulk.Failed, ""), result(bulk.Skipped, "")}, before,
-			"line,fqdn,regid,outcome,password\n2,r1,a,done,one\n3,r2,,failed,\n4,\"r\"\"3\",,skipped,\n"},
-		{"a list of which no made secret is in use", devices, true, []bulk.Result{result(bulk.Failed, ""), result(bulk.Done, "b"), result(bulk.Skipped, "")}, before, "no such file or directory"},
-		{"one", devices[:1], false, []bulk.Result{result(bulk.Done, "a")}, "one\n", "one\n"},
-		{"one whose fate is open", devices[:1], false, []bulk.Result{result(bulk.Unknown, "")}, "one\n", "one\n"},
-		{"one that was refused", devices[:1], false, []bulk.Result{result(bulk.Failed, "")}, "one\n", "no such file or directory"},
+		{"a list", devices, true, []bulk.Result{result(bulk.Done, "a"), result(bulk.Done, "b"), result(bulk.Unknown, "")}, false, before,
+			"line,fqdn,regid,outcome,password\n2,r1,a,done," + made + "\n3,r2,b,done,\n4,\"r\"\"3\",,unknown," + made + "\n"},
+		{"a list that stopped", devices, true, []bulk.Result{result(bulk.Done, "a"), result(bulk.Failed, ""), result(bulk.Skipped, "")}, false, before,
+			"line,fqdn,regid,outcome,password\n2,r1,a,done," + made + "\n3,r2,,failed,\n4,\"r\"\"3\",,skipped,\n"},
+		{"a list that stopped and can be gone on with", devices, true, []bulk.Result{result(bulk.Failed, ""), result(bulk.Done, "b"), result(bulk.Skipped, "")}, true, before,
+			"line,fqdn,regid,outcome,password\n2,r1,,failed,\n3,r2,b,done,\n4,\"r\"\"3\",,skipped," + made + "\n"},
+		{"a list of which no made secret is in use", devices, true, []bulk.Result{result(bulk.Failed, ""), result(bulk.Done, "b"), result(bulk.Skipped, "")}, false, before, "no such file or directory"},
+		{"one", devices[:1], false, []bulk.Result{result(bulk.Done, "a")}, false, made + "\n", made + "\n"},
+		{"one whose fate is open", devices[:1], false, []bulk.Result{result(bulk.Unknown, "")}, false, made + "\n", made + "\n"},
+		{"one that was refused", devices[:1], false, []bulk.Result{result(bulk.Failed, "")}, false, made + "\n", "no such file or directory"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "made")
-			k, err := newKeeper(secretFor(cmapi.SCEPRegistration, path), c.devices, c.list)
+			k, err := newKeeper(f, secretFor(cmapi.SCEPRegistration, path), c.devices, c.list)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -151,23 +162,23 @@ func TestKeeper(t *testing.T) {
 			if err := k.save(c.devices); err != nil || content(path) != c.before {
 				t.Errorf("before: %s, %v", content(path), err)
 			}
-			if _, err := newKeeper(secretFor(cmapi.SCEPRegistration, path), c.devices, c.list); exit.Of(err) != exit.Usage {
+			if _, err := newKeeper(f, secretFor(cmapi.SCEPRegistration, path), c.devices, c.list); exit.Of(err) != exit.Usage {
 				t.Errorf("a second file of that name: %v", err)
 			}
-			if err := k.finish(c.devices, c.results); err != nil || content(path) != c.after {
+			if err := k.finish(c.devices, c.results, c.goesOn); err != nil || content(path) != c.after {
 				t.Errorf("after: %s, %v", content(path), err)
 			}
 		})
 	}
 	t.Run("nothing made", func(t *testing.T) {
-		k, err := newKeeper(secretFor(cmapi.SCEPRegistration, filepath.Join(t.TempDir(), "none", "made")), devices[1:2], true)
-		if k != nil || err != nil || k.save(nil) != nil || k.finish(nil, nil) != nil {
+		k, err := newKeeper(f, secretFor(cmapi.SCEPRegistration, filepath.Join(t.TempDir(), "none", "made")), devices[1:2], true)
+		if k != nil || err != nil || k.save(nil) != nil || k.finish(nil, nil, false) != nil {
 			t.Errorf("%v %v", k, err)
 		}
 	})
 	t.Run("never sent", func(t *testing.T) {
 		dir := t.TempDir()
-		k, err := newKeeper(secretFor(cmapi.SCEPRegistration, filepath.Join(dir, "made")), devices, true)
+		k, err := newKeeper(f, secretFor(cmapi.SCEPRegistration, filepath.Join(dir, "made")), devices, true)
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -178,6 +178,18 @@ func checkForm(form estForm) error {
 	return nil
 }
 
+// checkMixture refuses it in a wish; secret says that one is to come.
+func checkMixture(in cmapi.RegistrationInput, kind cmapi.RegistrationKind, secret bool) error {
+	if kind != cmapi.ESTRegistration {
+		return nil
+	}
+	form := formOf(in)
+	if secret {
+		form.http = "a password"
+	}
+	return checkForm(form)
+}
+
 // checkNew refuses a new registration that lacks what its type needs, secrets
 // aside.
 func checkNew(in cmapi.RegistrationInput, kind cmapi.RegistrationKind, secret bool) error {
@@ -187,12 +199,8 @@ func checkNew(in cmapi.RegistrationInput, kind cmapi.RegistrationKind, secret bo
 	if kind != cmapi.ESTRegistration {
 		return nil
 	}
-	form := formOf(in)
-	if secret {
-		form.http = "a password"
-	}
-	if form.http == "" && form.certificate == "" {
+	if form := formOf(in); !secret && form.http == "" && form.certificate == "" {
 		return errors.New("an est registration needs a password, subject-cn or auth-ca")
 	}
-	return checkForm(form)
+	return checkMixture(in, kind, secret)
 }

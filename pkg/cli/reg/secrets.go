@@ -96,8 +96,9 @@ func (s *secret) check(given func(flag string) bool) error {
 	return nil
 }
 
-// fill puts the secret of the command line into a registration: out of a file,
-// typed, or made. needed says that one has to be there.
+// fill puts the secret of the command line into a registration: out of a file
+// or typed; one that is to be made is left to the keeper. needed says that one
+// has to be there.
 func (s *secret) fill(ctx context.Context, f *cmdutil.Factory, in *cmapi.RegistrationInput, needed bool) error {
 	var value string
 	var err error
@@ -106,7 +107,7 @@ func (s *secret) fill(ctx context.Context, f *cmdutil.Factory, in *cmapi.Registr
 	case s.file != "":
 		value, err = f.SecretFile(from, s.file)
 	case s.keepIn != "":
-		from, value = "--"+s.makeFlag, s.make()
+		return nil
 	case s.ask || needed:
 		from = "the " + s.what
 		value, err = s.typed(ctx, f)

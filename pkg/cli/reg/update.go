@@ -21,6 +21,7 @@ type updateOptions struct {
 	procedure, regID string
 	regtype          string
 	input            input
+	from             string
 	limits           cmdutil.Limits
 	job              cmdutil.JobFlags
 }
@@ -28,28 +29,50 @@ type updateOptions struct {
 func newUpdateCmd(f *cmdutil.Factory) *cobra.Command {
 	o := &updateOptions{f: f}
 	cmd := &cobra.Command{
-		Use:   "update <procid> <regid> [--type <type>] [fields]",
-		Short: "Change a registration: open or close it, and its fields",
-		Long: `Change a registration under a procedure, which is named by its id or its name.
-What is not given stays as it is.
+		Use:   "update <procid> {<regid> | --from <file>} [--type <type>] [fields]",
+		Short: "Change registrations: open or close them, and their fields",
+		Long: `Change a registration, or one for each line of a list, under a procedure, which
+is named by its id or its name. What is not given stays as it is.
 
 With --type est, cmp, scep or acme the fields of that type can be changed too;
 without it, and with every other type, name, validity and status. Secrets are
 never arguments: they are read from a file, typed, or made here and kept in a
-new file. The registration is read back before it is called done; one that was
-so before is "already", which is success.`,
+new file. A registration is read back before it is called done; one that was so
+before is "already", which is success.
+
+A list is CSV, as "cmctl reg create" takes it. Its column regid names the
+registrations; without it the column fqdn does, by the name that each has now,
+and a name that several have is refused. A cell that is empty changes nothing;
+what is given as a flag counts for every line without it. All wrong lines are
+told at once, and nothing is sent until there are none.
+
+It asks before it writes. --yes answers; above 100 items it needs --expect or
+--max as well, in a protected context always --expect. After a crash,
+"cmctl job resume" goes on.`,
 		Example: `  cmctl reg update p-scep AAECAwQFBgcICQoLDA0ODxAREhM= --status closed
-  cmctl reg update p-est AAECAwQFBgcICQoLDA0ODxAREhM= --type est --password-file pw.txt --validity always`,
-		Args:              cmdutil.Exactly("procid", "regid"),
+  cmctl reg update p-est AAECAwQFBgcICQoLDA0ODxAREhM= --type est --password-file pw.txt --validity always
+  cmctl reg update p-scep --from retired.csv --status closed --expect 40`,
+		Args:              cmdutil.AtLeastOne("procid"),
 		ValidArgsFunction: cmdutil.CompleteProcedure(f),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			o.procedure, o.regID = args[0], args[1]
+			switch {
+			case o.from != "" && len(args) > 1:
+				return exit.Usagef("give one of them", "a registration is named, and --from names a list")
+			case o.from == "":
+				if err := cmdutil.Exactly("procid", "regid")(cmd, args); err != nil {
+					return err
+				}
+				o.regID = args[1]
+			}
+			o.procedure = args[0]
 			return runUpdate(cmd.Context(), o, cmd)
 		},
 	}
-	addTypeFlag(cmd, &o.regtype, "type of the registration, for the fields that only this type has")
+	addTypeFlag(cmd, &o.regtype, "type of the registrations, for the fields that only this type has")
 	o.input.addFlags(cmd)
+	cmd.Flags().StringVar(&o.from, "from", "", "change one for each line of this CSV `file`, - for standard input")
 	cmdutil.AddLimitFlags(cmd, &o.limits)
+	cmdutil.AddJobFlags(cmd, &o.job, false)
 	return cmdutil.Columns(cmdutil.Operations(cmd, operations("update")...), outcomeNoun.Columns())
 }
 
@@ -58,13 +81,15 @@ func runUpdate(ctx context.Context, o *updateOptions, cmd *cobra.Command) error 
 	if _, err := f.OutputOptions(); err != nil {
 		return err
 	}
+	if err := o.job.Check(f); err != nil {
+		return err
+	}
 	kind := cmapi.KindOfRegistration(o.regtype)
-	d, err := o.change(ctx, cmd, kind)
+	devices, err := o.devices(ctx, cmd, kind)
 	if err != nil {
 		return err
 	}
-	devices := []device{d}
-	keep, err := newKeeper(o.input.secret, devices, false)
+	keep, err := newKeeper(f, o.input.secret, devices, o.from != "")
 	if err != nil {
 		return err
 	}
@@ -78,21 +103,24 @@ func runUpdate(ctx context.Context, o *updateOptions, cmd *cobra.Command) error 
 		return err
 	}
 	at := ops.RegistrationPlace{Kind: kind, ProcID: proc.ID}
-	before, err := (&ops.Runner{Client: client}).FindRegistration(ctx, at, o.regID)
+	shown := !f.Resuming() && (o.from == "" || !f.Yes() && len(devices) <= cmdutil.ShownItems)
+	before, err := lookUp(ctx, &ops.Runner{Client: client}, at, o.from, devices, shown)
 	if err != nil {
 		return err
 	}
-	job, err := f.NewJob(ctx, "reg update", o.job, true, func(job *bulk.Job) error {
+	job, err := f.NewJob(ctx, "reg update", o.job, o.from == "", func(job *bulk.Job) error {
 		job.Header.Describe = fmt.Sprintf("change under procedure %q", proc.Name)
 		job.Header.Batch, job.Header.KeyColumn = 1, "regid"
 		return plan(job, devices, func(d device) string { return d.in.RegID })
 	}, func(job *bulk.Job) error {
-		err := cmdutil.Confirm(ctx, f, cmdutil.Write{
+		write := cmdutil.Write{
 			Describe: job.Header.Describe, Undo: "cmctl reg update",
-			Noun: "registration", Count: 1, Signatures: 1,
-			Items: []string{output.Escape(nowText(before)), output.Escape("  to: " + strings.Join(changes(d.in), ", "))},
-		})
-		if err != nil {
+			Noun: "registration", Count: len(devices), Signatures: len(devices),
+		}
+		for i := range before {
+			write.Items = append(write.Items, output.Escape(nowText(before[i])), output.Escape("  to: "+strings.Join(changes(devices[i].in), ", ")))
+		}
+		if err := cmdutil.Confirm(ctx, f, write); err != nil {
 			return err
 		}
 		return keep.save(devices)
@@ -104,48 +132,57 @@ func runUpdate(ctx context.Context, o *updateOptions, cmd *cobra.Command) error 
 	if err != nil {
 		return err
 	}
-	if d.in.FQDN == "" {
-		devices = []device{{in: d.in, made: d.made, named: before.FQDN}}
+	if o.from == "" && len(before) > 0 {
+		devices[0].named = before[0].FQDN
 	}
 	return runAll(ctx, f, job, o.job, runner.RegistrationUpdates(at, inputs(devices)), devices, keep)
 }
 
-// change reads and checks what is to be changed.
-func (o *updateOptions) change(ctx context.Context, cmd *cobra.Command, kind cmapi.RegistrationKind) (device, error) {
+// devices reads and checks what is to be changed.
+func (o *updateOptions) devices(ctx context.Context, cmd *cobra.Command, kind cmapi.RegistrationKind) ([]device, error) {
 	in, err := o.input.read(cmd, kind)
 	if err != nil {
-		return device{}, err
+		return nil, err
+	}
+	if o.from != "" {
+		return o.list(ctx, kind, in)
 	}
 	s := o.input.secret
 	secret := s != nil && s.given()
 	switch {
 	case o.regID == "":
-		return device{}, exit.Usagef("`cmctl reg list` shows the ids", "the id of the registration is empty")
+		return nil, exit.Usagef("`cmctl reg list` shows the ids", "the id of the registration is empty")
 	case in == cmapi.RegistrationInput{} && !secret:
-		return device{}, exit.Usagef("see `"+cmd.CommandPath()+" --help`", "no field is given that is to be changed")
+		return nil, exit.Usagef("see `"+cmd.CommandPath()+" --help`", "no field is given that is to be changed")
 	}
-	form := formOf(in)
-	if secret {
-		form.http = "a password"
-	}
-	if kind == cmapi.ESTRegistration {
-		if err := checkForm(form); err != nil {
-			return device{}, err
-		}
+	if err := checkMixture(in, kind, secret); err != nil {
+		return nil, err
 	}
 	in.RegID = o.regID
-	if err := o.limits.Check(o.f, 1); err != nil {
-		return device{}, err
+	if err := allowed(o.f, o.limits, 1); err != nil {
+		return nil, err
 	}
-	if err := cmdutil.AskFirst(o.f); err != nil {
-		return device{}, err
-	}
-	d := device{in: in}
+	d := device{in: in, made: secret && s.keepIn != ""}
 	if secret {
-		d.made = s.keepIn != ""
 		err = s.fill(ctx, o.f, &d.in, false)
 	}
-	return d, err
+	return []device{d}, err
+}
+
+func (o *updateOptions) list(ctx context.Context, kind cmapi.RegistrationKind, in cmapi.RegistrationInput) ([]device, error) {
+	if in.FQDN != "" {
+		return nil, exit.Usagef("a list has a column for it", "--fqdn gives one registration a name, and --from names a list")
+	}
+	if s := o.input.secret; s != nil {
+		if err := s.fill(ctx, o.f, &in, false); err != nil {
+			return nil, err
+		}
+	}
+	devices, err := readDevices(o.f, o.from, wishes{kind: kind, defaults: in, secret: o.input.secret, changes: true})
+	if err != nil {
+		return nil, err
+	}
+	return devices, allowed(o.f, o.limits, len(devices))
 }
 
 // nowText shows a registration as it is.

@@ -1,0 +1,122 @@
+package reg
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"strings"
+
+	"github.com/cmctl/cmctl/pkg/bulk"
+	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
+	"github.com/cmctl/cmctl/pkg/cmapi"
+	"github.com/cmctl/cmctl/pkg/exit"
+	"github.com/cmctl/cmctl/pkg/ops"
+)
+
+// allowed refuses a number of registrations that was not meant, and a question
+// that nobody can be asked. A job that goes on was asked for.
+func allowed(f *cmdutil.Factory, limits cmdutil.Limits, n int) error {
+	if f.Resuming() {
+		return nil
+	}
+	if err := limits.Check(f, n); err != nil {
+		return err
+	}
+	return cmdutil.AskFirst(f)
+}
+
+// plan puts devices into a job, without their secrets: those are read again
+// where they came from when the job goes on.
+func plan(job *bulk.Job, devices []device, key func(device) string) error {
+	for _, d := range devices {
+		data, err := d.open()
+		if err != nil {
+			return err
+		}
+		if _, err := job.Plan().Add(bulk.Item{Key: key(d), Line: d.line, Input: d.named, Data: data}, bulk.Facts{}); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// open are the fields that are no secrets.
+func (d device) open() ([]byte, error) {
+	in := d.in
+	in.RegID, in.Password, in.HMACKey = "", "", nil
+	return json.Marshal(in)
+}
+
+// takeUp holds what was read again against the plan of the job that goes on,
+// and takes from it which registration each line means.
+func takeUp(f *cmdutil.Factory, from string, devices []device) error {
+	job := f.Resumed()
+	differs := func(line int) error {
+		return exit.Usagef("give it as it was; for other registrations begin a new job", "%s is not the list that the job %s began with: line %d differs", cmdutil.InputName(from), job.Header.Job, line)
+	}
+	i := 0
+	err := job.Each(func(r bulk.Result) error {
+		if i >= len(devices) {
+			return differs(r.Line)
+		}
+		d := &devices[i]
+		i++
+		data, err := d.open()
+		if err != nil {
+			return err
+		}
+		if d.line != r.Line || d.named != r.Input || string(data) != string(r.Data) {
+			return differs(d.line)
+		}
+		switch {
+		case job.Header.KeyColumn != "regid":
+		case d.in.RegID == "": // it was found by its name when the job began
+			d.in.RegID = r.Key
+		case d.in.RegID != r.Key:
+			return differs(d.line)
+		}
+		return nil
+	})
+	if err == nil && i < len(devices) {
+		err = differs(devices[i].line)
+	}
+	return err
+}
+
+func inputs(devices []device) ops.Inputs {
+	return func(it bulk.Item) (cmapi.RegistrationInput, error) { return devices[it.Index].in, nil }
+}
+
+// runAll runs a job on registrations and says what became of the secrets that
+// were made for them.
+func runAll(ctx context.Context, f *cmdutil.Factory, job *bulk.Job, flags cmdutil.JobFlags, write bulk.Write, devices []device, keep *keeper) error {
+	opt, err := f.OutputOptions()
+	if err != nil {
+		return err
+	}
+	record := func(r bulk.Result) (result, bool) {
+		d := devices[r.Index]
+		res := result{Result: r, RegID: r.ID, FQDN: d.in.FQDN}
+		if d.in.RegID != "" {
+			res.RegID = d.in.RegID
+		}
+		if res.FQDN == "" {
+			res.FQDN = d.named
+		}
+		if d.made && keeps(r.Outcome, false) {
+			res.File = keep.out.Path
+		}
+		return res, true
+	}
+	run := cmdutil.JobRun[result]{
+		Job: job, Write: write, Noun: outcomeNoun, Record: record,
+		Verb: strings.TrimPrefix(job.Header.Verb, "reg "), Name: func(r bulk.Result) string { rec, _ := record(r); return name(rec) },
+		Look: "cmctl reg list",
+		Finish: func() error {
+			results := make([]bulk.Result, 0, len(devices))
+			err := job.Each(func(r bulk.Result) error { results = append(results, r); return nil })
+			return errors.Join(err, keep.finish(devices, results, job.Dir() != ""))
+		},
+	}
+	return run.Run(ctx, f, opt, flags)
+}
