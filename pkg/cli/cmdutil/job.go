@@ -393,6 +393,9 @@ func (r *JobRun[T]) end(f *Factory, p *printer[T], stop error) error {
 	name := ""
 	if r.Job.Dir() != "" {
 		name = r.Job.Header.Job
+		if p.w.Truncated() {
+			f.Warn("the table stops there; `cmctl job report %s` has every item, %s those that failed", name, filepath.Join(r.Job.Dir(), bulk.ListFile(bulk.Failed)))
+		}
 		if err := r.Job.WriteLists(); err != nil {
 			f.Warn("the lists of what became of the items: %v", err)
 		}
@@ -406,6 +409,6 @@ func (r *JobRun[T]) end(f *Factory, p *printer[T], stop error) error {
 	}
 	return Ending{
 		Verb: r.Verb, Name: r.Name, Again: r.Again, Job: name, LeftOut: r.Job.Header.LeftOut, Excluded: r.Job.Header.Excluded,
-		Before: r.Job.Runs() > 1, Whole: r.Job.Tally(),
+		Before: r.Job.Runs() > 1, Whole: r.Job.Tally(), Finished: r.Job.Finished(),
 	}.Err(f, tally, stop)
 }

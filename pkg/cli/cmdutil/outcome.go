@@ -66,6 +66,8 @@ type Ending struct {
 	LeftOut  int                      // wrong lines, by --skip-invalid
 	Excluded int
 
+	Finished bool // nothing is left to go on with
+
 	Before bool        // earlier runs worked on the job too
 	Whole  *bulk.Tally // then, how all of its items stand
 }
@@ -121,13 +123,13 @@ func LeftOutError(n int) error {
 // key or the gateway has its own advice and comes back the same.
 func (e Ending) hint(code exit.Code, stop error) string {
 	again := e.Again
-	if e.Job != "" {
+	if e.Job != "" && !e.Finished {
 		again = "`cmctl job resume " + e.Job + "` goes on where it stopped"
 	}
 	switch hint := exit.HintOf(stop); {
 	case hint == "", again != "" && (code == exit.Unavailable || code >= exit.Hangup):
 		return again
-	case e.Job != "":
+	case e.Job != "" && !e.Finished:
 		return hint + "; then " + again
 	default:
 		return hint
