@@ -87,22 +87,21 @@ func newBuilder(out *appender) (*Builder, error) {
 	return b, out.append(record{Type: recStart, Version: journalVersion}, false)
 }
 
-// KeySet is a set of keys. Nearly all keys are small numbers, which cost a tenth
-// of a string.
+// KeySet is a set of keys. Nearly all keys are numbers, and near each other: 64
+// of them share a word.
 type KeySet struct {
-	numbers map[uint64]struct{}
+	numbers map[uint64]uint64
 	names   map[string]struct{}
 }
 
-func newKeySet() *KeySet { return &KeySet{map[uint64]struct{}{}, map[string]struct{}{}} }
+func newKeySet() *KeySet { return &KeySet{map[uint64]uint64{}, map[string]struct{}{}} }
 
 // Has tells whether a key is in the set.
 func (s *KeySet) Has(key string) (ok bool) {
 	if n, isNumber := number(key); isNumber {
-		_, ok = s.numbers[n]
-	} else {
-		_, ok = s.names[key]
+		return s.numbers[n/64]&(1<<(n%64)) != 0
 	}
+	_, ok = s.names[key]
 	return ok
 }
 
@@ -112,7 +111,7 @@ func (s *KeySet) add(key string) bool {
 		return false
 	}
 	if n, ok := number(key); ok {
-		s.numbers[n] = struct{}{}
+		s.numbers[n/64] |= 1 << (n % 64)
 	} else {
 		s.names[key] = struct{}{}
 	}
