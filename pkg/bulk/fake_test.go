@@ -1,6 +1,7 @@
 package bulk
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -30,6 +31,7 @@ type world struct {
 	syncs   int
 	killAt  int // with this sync; 0: never
 	killed  bool
+	early   int // requests that went before the disk had their record
 }
 
 func newWorld(seed uint64) *world {
@@ -169,6 +171,9 @@ func (w *world) carryOut(items []Item) (done []bool, lost bool) {
 	if w.killed {
 		return done, true
 	}
+	if w.written != nil && !w.noted(items) {
+		w.early++
+	}
 	lost = w.chance(w.lose)
 	if lost && w.chance(0.5) {
 		return done, true
@@ -180,6 +185,23 @@ func (w *world) carryOut(items []Item) (done []bool, lost bool) {
 		}
 	}
 	return done, lost
+}
+
+// noted tells whether the disk has the record that items are sent.
+func (w *world) noted(items []Item) bool {
+	sent := map[int]bool{}
+	_, err := scan(bytes.NewReader(w.written[:w.synced]), func(r *record, _, _ int64) error {
+		if r.Type == recSent {
+			r.Indexes.each(func(i int) { sent[i] = true })
+		}
+		return nil
+	})
+	for _, it := range items {
+		if err != nil || !sent[it.Index] {
+			return false
+		}
+	}
+	return true
 }
 
 func (f *write) Settle(_ context.Context, items []Item, sent time.Time, report func(Result)) (rest []Item, err error) {

@@ -103,6 +103,9 @@ func randomRuns(t *testing.T, seed uint64) {
 		}
 	}
 	w.once(t, n)
+	if w.early > 0 {
+		t.Errorf("%d requests left before the journal had them on disk", w.early)
+	}
 	_ = j.Close()
 }
 
