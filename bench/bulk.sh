@@ -32,7 +32,7 @@ while read -r id; do
 done <part
 by_hand=$(((${EPOCHREALTIME/./} - start) / sample))
 
-# In turns, so that what else the machine does meets both.
+# In turns and as often, so that what else the machine does meets both.
 : >raw
 : >cmctl
 ours() {
@@ -46,8 +46,8 @@ for workers in 1 2 4 8 16; do
   for http in '' -http1; do
     take "$n" part
     rawrevoke -workers "$workers" $http <part >>raw
+    ours
   done
-  ours
 done
 best() { sort -n "$1" | head -n 1; }
 per() { awk -v us="$1" -v n="$n" 'BEGIN { print us / n }'; }
