@@ -67,9 +67,17 @@ func (w *newRegistrations) Settle(ctx context.Context, items []Item, sent time.T
 func oneByOne(items []Item, report func(Result), write func(Item) Result) error {
 	for i, it := range items {
 		res := write(it)
-		stop := stopping(res.Err)
-		if stop == nil && (res.Outcome == Unknown || res.Outcome == Skipped) && !errors.Is(res.Err, errDrill) {
-			stop = res.Err
+		var stop error
+		switch {
+		case res.Outcome == Failed && !errors.As(res.Err, new(*cmapi.Error)): // of this item, such as one that is not there
+		case res.Outcome == Unknown || res.Outcome == Skipped:
+			if stop = res.Err; errors.Is(stop, errDrill) {
+				stop = nil
+			} else if cause := stopping(stop); cause != nil {
+				stop = cause
+			}
+		default:
+			stop = stopping(res.Err)
 		}
 		report(res)
 		if stop == nil {
