@@ -141,7 +141,8 @@ func (c *Client) transportError(ctx context.Context, r Request, err error, sent 
 		e.hint = "is the host name in --server right?"
 	case ctx.Err() != nil && !errors.Is(context.Cause(ctx), context.DeadlineExceeded):
 		e.Fault, e.Err = FaultEnded, context.Cause(ctx)
-	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
+	case ctx.Err() != nil, errors.Is(err, context.DeadlineExceeded), errors.As(err, &netErr) && netErr.Timeout():
+		// Whatever the broken connection is called when the time is up: it is up.
 		e.Fault = FaultTimeout
 	}
 	return e

@@ -44,6 +44,9 @@ func (s *Store) Update(ctx context.Context, fn func(tx *Tx) error) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if err := sqlTx.Commit(); err != nil {
+		if ctx.Err() != nil { // which has rolled it back, a moment before
+			return ctx.Err()
+		}
 		return err
 	}
 	for _, apply := range tx.applied {
