@@ -143,7 +143,9 @@ func (f *Factory) bind(ctx context.Context, h *bulk.Header) error {
 	if err != nil {
 		return err
 	}
-	h.Context, h.Server, h.Batch = s.ContextName, s.Server, s.Batch
+	if h.Context, h.Server = s.ContextName, s.Server; h.Batch == 0 { // a verb may take one at a time
+		h.Batch = s.Batch
+	}
 	sum := sha256.Sum256(officer.Leaf.Raw)
 	h.Officer, h.Name = hex.EncodeToString(sum[:]), pki.DN(officer.Leaf.RawSubject)
 	h.CA, err = caDigest(s.CAFile)
