@@ -45,7 +45,7 @@ cross: ## the other systems: Linux on ARM and Windows with tokens, macOS and a s
 .PHONY: test
 test: $(GOTESTSUM) ## what every change must pass, with the coverage of pkg
 	@$(SETUP)/components.sh install test
-	@$(GOTESTSUM) --format pkgname -- -timeout 30m -coverpkg=./pkg/... -coverprofile=$(PROFILE) ./...
+	@$(GOTESTSUM) --format pkgname -- -timeout 30m -parallel 4 -coverpkg=./pkg/... -coverprofile=$(PROFILE) ./...
 	@$(SETUP)/coverage.sh $(PROFILE) | tail -n 1
 	@$(SETUP)/components.sh missing test
 
@@ -61,7 +61,7 @@ referees: $(GOTESTSUM) ## BouncyCastle judges our CMS, NSS and openCryptoki lend
 .PHONY: race
 race: $(GOTESTSUM) ## the tests under the race detector
 	@$(SETUP)/components.sh install test
-	@$(GOTESTSUM) --format pkgname -- -race -timeout 60m ./...
+	@$(GOTESTSUM) --format pkgname -- -race -timeout 60m -parallel 4 ./...
 
 .PHONY: fuzz-short
 fuzz-short: ## each fuzz target for FUZZTIME (20000 inputs; or 1m)
