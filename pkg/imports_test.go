@@ -50,7 +50,6 @@ var rooms = map[string][]string{
 var outside = map[string][]string{
 	"github.com/spf13/cobra":                {"pkg/cli", "pkg/sandbox/sandboxcli", "cmd/cmctl-docs", "pkg/clitest"},
 	"github.com/spf13/pflag":                {"pkg/cli", "pkg/sandbox/sandboxcli", "cmd/cmctl-docs"},
-	"github.com/spf13/viper":                {"pkg/config"},
 	"github.com/AlecAivazis/survey":         {"pkg/terminal", "pkg/clitest"},
 	"golang.org/x/term":                     {"pkg/terminal", "pkg/clitest"},
 	"modernc.org/sqlite":                    {"pkg/sandbox/store"},
@@ -102,7 +101,7 @@ func TestBreachesAreSeen(t *testing.T) {
 		{"one noun takes another", pkg{ImportPath: module + "pkg/cli/proc", Imports: []string{module + "pkg/cli/cert"}}, 1},
 		{"noun takes the root", pkg{ImportPath: module + "pkg/cli/proc", Imports: []string{module + "pkg/cli"}}, 1},
 		{"command library below cli", pkg{ImportPath: module + "pkg/ops", Imports: []string{"github.com/spf13/cobra"}}, 1},
-		{"viper outside config", pkg{ImportPath: module + "pkg/cli/cmdutil", Imports: []string{"github.com/spf13/viper"}}, 1},
+		{"questions outside terminal", pkg{ImportPath: module + "pkg/cli/cmdutil", Imports: []string{"github.com/AlecAivazis/survey/v2"}}, 1},
 		{"a room that nobody knows", pkg{ImportPath: module + "pkg/util"}, 1},
 		{"all as it should be", pkg{ImportPath: module + "pkg/cli/cert",
 			Imports:     []string{"context", "github.com/spf13/cobra", module + "pkg/cli/cmdutil", module + "pkg/ops"},

@@ -71,7 +71,7 @@ func checkParallel(s string) error {
 }
 
 func checkInt(s string, highest int, what, allowed string) error {
-	// Only the plain spelling: viper would take 0100 for octal.
+	// Only the plain spelling: 0100 may be meant as octal.
 	if n, err := strconv.Atoi(s); err != nil || n < 1 || n > highest || strconv.Itoa(n) != s {
 		return exit.Usagef("use a whole number, "+allowed, "%q is not a %s", s, what)
 	}

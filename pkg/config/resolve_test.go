@@ -436,7 +436,7 @@ func TestResolveRefuses(t *testing.T) {
 		{"timeout too long", "prod", "", nil, []string{"CMCTL_TIMEOUT=61m"}, `timeout of CMCTL_TIMEOUT: "61m" is not a timeout`, "write a number with its unit, 100ms to 1h, such as 60s"},
 		{"batch 0", "test", "batch: 0", nil, nil, `batch of context test: "0" is not a batch size`, "use a whole number, 1 to 900"},
 		{"batch 901", "prod", "", []string{"batch=901"}, nil, `batch of --batch: "901" is not a batch size`, "use a whole number, 1 to 900"},
-		{"batch that viper would read as octal", "test", "batch: 0100", nil, nil, `batch of context test: "0100" is not a batch size`, "use a whole number, 1 to 900"},
+		{"batch that may be meant as octal", "test", "batch: 0100", nil, nil, `batch of context test: "0100" is not a batch size`, "use a whole number, 1 to 900"},
 		{"parallel", "test", "parallel: 65", nil, nil, `parallel of context test: "65" is not a number of requests`, "use a whole number, 1 to 64"},
 		{"digest", "test", "sign-digest: sha1", nil, nil, `sign-digest of context test: "sha1" is not a digest for signatures`, "use one of sha256, sha384, sha512"},
 		{"protected", "test", "protected: yes", nil, nil, `protected of context test: "yes" is neither true nor false`, "use true or false"},

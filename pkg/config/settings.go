@@ -3,10 +3,9 @@ package config
 import (
 	"fmt"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
-
-	"github.com/spf13/viper"
 
 	"github.com/cmctl/cmctl/pkg/exit"
 )
@@ -207,42 +206,33 @@ func (r *resolver) readContext(f *File, name string, env Lookup) {
 	}
 }
 
-// plain decides the settings that stand alone. The layers are laid over each
-// other by viper. The file itself is not read by it: viper turns 0123 into 83,
-// splits context names at dots, knows no lines and takes unknown keys.
+// plain decides the settings that stand alone: the layers are laid over each
+// other, the highest last.
 func (r *resolver) plain(s *Settings) error {
-	v := viper.NewWithOptions(viper.KeyDelimiter("::"))
+	values := map[string]string{}
 	for _, set := range settings() {
 		if set.fallback != "" {
-			v.SetDefault(set.key, set.fallback)
-			s.origins[set.key] = Origin{"default"}
+			values[set.key], s.origins[set.key] = set.fallback, Origin{"default"}
 		}
 	}
 	for _, l := range slices.Backward(r.levels()) {
-		layer := make(map[string]any, len(l.values))
 		for key, value := range l.values {
-			layer[key] = value
-			s.origins[key] = Origin{l.origin(key)}
-		}
-		if err := v.MergeConfigMap(layer); err != nil {
-			return fmt.Errorf("cannot merge settings: %w", err)
+			values[key], s.origins[key] = value, Origin{l.origin(key)}
 		}
 	}
 	for _, set := range settings() {
-		if value := v.GetString(set.key); value != "" {
+		if value := values[set.key]; value != "" {
 			if err := set.validate(value); err != nil {
 				return exit.New(exit.Usage, "", "%s of %s: %w", set.key, s.origins[set.key], err)
 			}
 		}
 	}
-	s.Server = strings.TrimRight(v.GetString("server"), "/")
-	s.CAFile = v.GetString("ca-file")
-	s.TLSServerName = v.GetString("tls-server-name")
-	s.Module = v.GetString("module")
-	s.Timeout = v.GetDuration("timeout")
-	s.Batch = v.GetInt("batch")
-	s.Parallel = v.GetInt("parallel")
-	s.SignDigest = v.GetString("sign-digest")
-	s.Protected = v.GetBool("protected")
+	s.Server = strings.TrimRight(values["server"], "/")
+	s.CAFile, s.TLSServerName, s.Module = values["ca-file"], values["tls-server-name"], values["module"]
+	s.SignDigest, s.Protected = values["sign-digest"], values["protected"] == "true"
+	// These have been validated, or are not given at all.
+	s.Timeout, _ = time.ParseDuration(values["timeout"])
+	s.Batch, _ = strconv.Atoi(values["batch"])
+	s.Parallel, _ = strconv.Atoi(values["parallel"])
 	return nil
 }
