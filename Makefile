@@ -59,9 +59,14 @@ referees: $(GOTESTSUM) ## BouncyCastle judges our CMS, NSS and openCryptoki lend
 	@$(SETUP)/components.sh missing referees
 
 .PHONY: race
-race: $(GOTESTSUM) ## the tests under the race detector
+race: $(GOTESTSUM) ## the tests under the race detector, but for the scripts
 	@$(SETUP)/components.sh install test
-	@$(GOTESTSUM) --format pkgname -- -race -timeout 60m -parallel 4 ./...
+	@$(GOTESTSUM) --format pkgname -- -race -timeout 30m -parallel 4 -skip '^Test(Scripts|RefereeTokens)$$' ./...
+
+.PHONY: race-scripts
+race-scripts: $(GOTESTSUM) ## the scripts under the race detector: programs five times slower, half an hour
+	@$(SETUP)/components.sh install test
+	@$(GOTESTSUM) --format pkgname -- -race -timeout 90m -parallel 4 -run '^TestScripts$$' ./pkg/clitest
 
 .PHONY: fuzz-short
 fuzz-short: ## each fuzz target for FUZZTIME (20000 inputs; or 1m)
