@@ -7,7 +7,7 @@
 set -euo pipefail
 . "$(dirname "$0")/lib.sh"
 
-n=20000
+n=50000
 sample=60
 cd "$BENCH_WORK"
 dir=$CMSANDBOX_DIR

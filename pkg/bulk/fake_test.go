@@ -112,7 +112,7 @@ func (f *write) Do(ctx context.Context, items []Item, gate Gate, report func(Res
 		}
 		if f.together {
 			mine := new(int)
-			gate.Together(ctx, mine, func(all []any) {
+			gate.Together(ctx, mine, func(all []any, _ bool) {
 				for _, x := range all {
 					*x.(*int)++
 				}

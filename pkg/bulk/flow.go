@@ -69,7 +69,7 @@ func (r *run) signed(d time.Duration) {
 // parked is a batch that waits in Together.
 type parked struct {
 	x    any
-	do   func([]any)
+	do   func([]any, bool)
 	done chan struct{}
 }
 
@@ -89,7 +89,7 @@ func (r *run) gatherSize() int {
 // Together implements Gate. One group is under way at a time; the batches that
 // come meanwhile are the next. They are let go when nothing else is on its way
 // to join them, when they are many, or when the first has waited long enough.
-func (b *batch) Together(_ context.Context, x any, do func([]any)) {
+func (b *batch) Together(_ context.Context, x any, do func([]any, bool)) {
 	r := b.r
 	p := parked{x, do, make(chan struct{})}
 	r.mu.Lock()
@@ -125,7 +125,7 @@ func (r *run) release() {
 		for i, p := range group {
 			all[i] = p.x
 		}
-		group[0].do(all)
+		group[0].do(all, alone)
 		r.mu.Lock()
 		r.together = false
 		r.release()

@@ -510,7 +510,7 @@ func (j *Job) load(k int) ([]Item, error) {
 	if _, err := j.store.ReadAt(raw, c.at); err != nil {
 		return nil, exit.New(exit.Failure, "", "the journal %s: %w", j.out.name(), err)
 	}
-	var r record
+	r := record{Items: make([]planned, 0, c.n)}
 	if err := json.Unmarshal(raw, &r); err != nil || len(r.Items) != c.n {
 		return nil, exit.New(exit.Failure, "", "the journal %s: its plan has changed under the run: %w", j.out.name(), err)
 	}

@@ -34,6 +34,6 @@ type Gate interface {
 	Send(context.Context) (done func(), err error)
 	// Together gathers what several batches want of the gateway at about the same
 	// time: do is called once, with x among the others, and has returned when
-	// Together does.
-	Together(ctx context.Context, x any, do func(all []any))
+	// Together does. alone tells it that nothing else is under way meanwhile.
+	Together(ctx context.Context, x any, do func(all []any, alone bool))
 }

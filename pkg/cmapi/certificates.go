@@ -46,8 +46,10 @@ func (c *Certificate) OnHold() bool {
 }
 
 // UnmarshalJSON reads every form that gateways are known to answer with.
-func (c *Certificate) UnmarshalJSON(raw []byte) (err error) {
-	var o object
+func (c *Certificate) UnmarshalJSON(raw []byte) error { return c.read(raw, new(object)) }
+
+// read is UnmarshalJSON with an object that others have used.
+func (c *Certificate) read(raw []byte, o *object) (err error) {
 	if err = o.UnmarshalJSON(raw); err != nil {
 		return err
 	}

@@ -154,8 +154,9 @@ func readPage(r Request, a *Answer) (page *CertificatePage, err error) {
 		}
 		list := splitList(raw)
 		page.Certificates = make([]Certificate, len(list))
+		var one object
 		for i := range list {
-			if err := page.Certificates[i].UnmarshalJSON(list[i]); err != nil {
+			if err := page.Certificates[i].read(list[i], &one); err != nil {
 				return nil, nonsense(r, a, err)
 			}
 		}

@@ -16,14 +16,16 @@ import (
 // gateways spell certids and certIds, regtype and regType (docs/api-notes.md, 10, 11).
 type object struct{ members []member }
 
-// UnmarshalJSON reads the members of an object; null has none.
+// UnmarshalJSON reads the members of an object, in place of those there were;
+// null has none.
 func (o *object) UnmarshalJSON(raw []byte) error {
 	raw = bytes.TrimSpace(raw)
 	if !bytes.HasPrefix(raw, []byte("{")) {
+		o.members = nil
 		var m map[string]json.RawMessage
 		return json.Unmarshal(raw, &m) // null, or the error for what is no object
 	}
-	o.members = splitObject(raw)
+	o.members = splitObject(o.members[:0], raw)
 	// Of members that differ in case alone, one counts.
 	for i := 1; i < len(o.members); i++ {
 		m := &o.members[i]

@@ -16,9 +16,11 @@ type member struct {
 	value json.RawMessage // part of the answer, not a copy; nil once taken
 }
 
-// splitObject reads the members of a valid JSON object.
-func splitObject(raw []byte) []member {
-	list := make([]member, 0, 20)
+// splitObject appends the members of a valid JSON object.
+func splitObject(list []member, raw []byte) []member {
+	if list == nil {
+		list = make([]member, 0, 20)
+	}
 	for i := skipSpace(raw, 1); i < len(raw) && raw[i] != '}'; {
 		end := skipValue(raw, i)
 		name := memberName(raw[i:end])

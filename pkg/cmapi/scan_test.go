@@ -26,7 +26,7 @@ func FuzzScan(f *testing.F) {
 			return
 		}
 		got := map[string]json.RawMessage{}
-		for _, m := range splitObject([]byte(strings.TrimSpace(string(raw)))) {
+		for _, m := range splitObject(nil, []byte(strings.TrimSpace(string(raw)))) {
 			got[m.name] = m.value
 		}
 		if fmt.Sprintf("%q", got) != fmt.Sprintf("%q", want) {

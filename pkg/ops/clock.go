@@ -11,8 +11,14 @@ type clock struct {
 	mu    sync.Mutex
 	dated bool
 	lead  time.Duration // of the clock of its answers over ours, at least
+	last  least // of the batches that were read together last
+	now   least // of those that are being read
+}
+
+// least is the smallest lead of a revocation time over the send.
+type least struct {
 	known bool
-	least time.Duration // smallest lead of a revocation time over the send
+	lead  time.Duration
 }
 
 var started = time.Now()
@@ -28,7 +34,8 @@ func (c *clock) sends(told time.Time) time.Time {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !c.dated || d > c.lead || c.lead-d > 2*cutTo { // or somebody has set it
-		c.least -= d - c.lead // what was learned stays true
+		c.last.lead -= d - c.lead // what was learned stays true
+		c.now.lead -= d - c.lead
 		c.dated, c.lead = true, d
 	}
 	return now.Add(c.lead)
@@ -51,8 +58,26 @@ func (c *clock) saw(sentAt, revoked time.Time) {
 	if d < -clockSkew || d > time.Hour { // somebody else's
 		return
 	}
-	if !c.known || d < c.least {
-		c.known, c.least = true, d
+	if !c.now.known || d < c.now.lead {
+		c.now = least{true, d}
+	}
+}
+
+// knows tells whether windows are cut close.
+func (c *clock) knows() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.last.known
+}
+
+// turn says that what was read together has been read. A gateway with more to
+// do takes longer until it revokes, so what was seen last cuts the next window
+// closer than the least ever seen would. One cut too close is read again, wide.
+func (c *clock) turn() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.now.known {
+		c.last, c.now = c.now, least{}
 	}
 }
 
@@ -68,15 +93,15 @@ const (
 func (c *clock) from(t time.Time) (from time.Time, wide bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.known {
+	if !c.last.known {
 		return t.Add(-wideBefore), true
 	}
-	return t.Add(c.least - narrowBefore), false
+	return t.Add(c.last.lead - narrowBefore), false
 }
 
 // forget is for a window that did not show what was sent.
 func (c *clock) forget() {
 	c.mu.Lock()
-	c.known = false
+	c.last = least{}
 	c.mu.Unlock()
 }

@@ -3,6 +3,7 @@ package ops
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -97,12 +98,12 @@ func (r *Runner) read(ctx context.Context, w *StateChange, batch []Item, named m
 		return r.details(ctx, batch)
 	}
 	own := &look{w: w, items: batch, named: named, sentAt: sentAt, states: make([]state, len(batch))}
-	r.gate.Together(ctx, own, func(all []any) {
+	r.gate.Together(ctx, own, func(all []any, alone bool) {
 		looks := make([]*look, len(all))
 		for i, x := range all {
 			looks[i] = x.(*look)
 		}
-		r.readTogether(ctx, looks)
+		r.readTogether(ctx, looks, alone)
 	})
 	return own.states
 }
@@ -132,8 +133,8 @@ func (r *Runner) details(ctx context.Context, items []Item) []state {
 }
 
 // readTogether reads several batches by one search for each reason, then what
-// the searches do not show.
-func (r *Runner) readTogether(ctx context.Context, looks []*look) {
+// the searches do not show. alone tells that no writes go on meanwhile.
+func (r *Runner) readTogether(ctx context.Context, looks []*look, alone bool) {
 	byReason := map[int]*window{}
 	for _, l := range looks {
 		reason := int(*l.w.reason)
@@ -151,10 +152,13 @@ func (r *Runner) readTogether(ctx context.Context, looks []*look) {
 			}
 		}
 	}
+	if len(looks) > 1 {
+		r.tellTime(ctx, looks)
+	}
 	for _, win := range byReason {
-		if wide := r.readWindow(ctx, win); !wide && len(win.places)-win.found > fewItems {
+		if wide := r.readWindow(ctx, win, alone); !wide && len(win.places)-win.found > fewItems {
 			r.memory().clock.forget()
-			r.readWindow(ctx, win)
+			r.readWindow(ctx, win, alone)
 		}
 	}
 	for _, l := range looks {
@@ -172,6 +176,28 @@ func (r *Runner) readTogether(ctx context.Context, looks []*look) {
 			}
 		}
 	}
+	r.memory().clock.turn()
+}
+
+// tellTime learns from a certificate that was sent first how the gateway notes
+// revocations, unless that is known: a window that must allow for all that
+// clocks do may be full of what others have revoked.
+func (r *Runner) tellTime(ctx context.Context, looks []*look) {
+	clock := &r.memory().clock
+	if clock.knows() {
+		return
+	}
+	first := slices.MinFunc(looks, func(a, b *look) int { return a.sentAt.Compare(b.sentAt) })
+	for _, it := range first.items {
+		if first.named[it.Key] != nil {
+			continue
+		}
+		if c, err := r.Client.Certificates.Details(ctx, it.Key); err == nil && first.w.reached(c) {
+			clock.saw(first.sentAt, c.RevocationTime)
+			clock.turn()
+		}
+		return
+	}
 }
 
 // window is what was revoked for a reason since a time, and the places of those
@@ -188,12 +214,17 @@ type spot struct {
 	sentAt time.Time
 }
 
-// windowPages is how many pages of a window are read at a time.
-const windowPages = 4
+// Pages of a window are read windowPages at a time. Beside writes that go on,
+// pages that come at once are read one after the other: more at a time would
+// only take the gateway's processor from the writes.
+const (
+	windowPages = 4
+	longPage    = 30 * time.Millisecond
+)
 
 // readWindow searches a window. It proves nothing of what it does not show, so
 // one that cannot be read is no failure. wide says that it was not cut close.
-func (r *Runner) readWindow(ctx context.Context, win *window) (wide bool) {
+func (r *Runner) readWindow(ctx context.Context, win *window, alone bool) (wide bool) {
 	const size = 500
 	clock := &r.memory().clock
 	filter := cmapi.CertificateFilter{SubjectType: everyType, RevocationReason: []int{win.reason}}
@@ -216,6 +247,7 @@ func (r *Runner) readWindow(ctx context.Context, win *window) (wide bool) {
 		}
 		return p.Hits, len(p.Certificates), nil
 	}
+	begun := time.Now()
 	hits, n, err := page(0)
 	if err != nil || n == 0 {
 		return wide
@@ -228,7 +260,11 @@ func (r *Runner) readWindow(ctx context.Context, win *window) (wide bool) {
 		return offset, offset < hits && win.found < len(win.places)
 	}
 	var g errgroup.Group
-	for range windowPages {
+	workers := 1
+	if alone || time.Since(begun) > longPage {
+		workers = windowPages
+	}
+	for range workers {
 		g.Go(func() error {
 			for offset, ok := more(); ok; offset, ok = more() {
 				now, _, err := page(offset)

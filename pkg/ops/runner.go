@@ -111,7 +111,7 @@ type freely struct{}
 func (freely) Ask(context.Context) (func(), error)                   { return func() {}, nil }
 func (freely) Sign(context.Context) (func(), error)                  { return func() {}, nil }
 func (freely) Send(context.Context) (func(), error)                  { return func() {}, nil }
-func (freely) Together(_ context.Context, x any, do func(all []any)) { do([]any{x}) }
+func (freely) Together(_ context.Context, x any, do func(all []any, alone bool)) { do([]any{x}, true) }
 
 // staleAfter is how old octets to sign are that may no longer be good: those
 // that waited for the key or for their turn.
