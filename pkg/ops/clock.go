@@ -11,8 +11,8 @@ type clock struct {
 	mu    sync.Mutex
 	dated bool
 	lead  time.Duration // of the clock of its answers over ours, at least
-	last  least // of the batches that were read together last
-	now   least // of those that are being read
+	last  least         // of the batches that were read together last
+	now   least         // of those that are being read
 }
 
 // least is the smallest lead of a revocation time over the send.

@@ -108,9 +108,9 @@ func (r *Runner) Through(g bulk.Gate) *Runner {
 // freely is the gate of a write on its own.
 type freely struct{}
 
-func (freely) Ask(context.Context) (func(), error)                   { return func() {}, nil }
-func (freely) Sign(context.Context) (func(), error)                  { return func() {}, nil }
-func (freely) Send(context.Context) (func(), error)                  { return func() {}, nil }
+func (freely) Ask(context.Context) (func(), error)                               { return func() {}, nil }
+func (freely) Sign(context.Context) (func(), error)                              { return func() {}, nil }
+func (freely) Send(context.Context) (func(), error)                              { return func() {}, nil }
 func (freely) Together(_ context.Context, x any, do func(all []any, alone bool)) { do([]any{x}, true) }
 
 // staleAfter is how old octets to sign are that may no longer be good: those
