@@ -1,0 +1,186 @@
+package bulk
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+
+	"github.com/cmctl/cmctl/pkg/exit"
+)
+
+// Open takes up a job to go on with it: by the path of its folder or journal.
+// A last line that a crash has torn is cut off.
+func Open(path string) (*Job, error) { return openJob(path, true) }
+
+// Read takes up a job to look at it; another run may be at work on it.
+func Read(path string) (*Job, error) { return openJob(path, false) }
+
+func openJob(path string, write bool) (*Job, error) {
+	if filepath.Base(path) != JournalFile {
+		path = filepath.Join(path, JournalFile)
+	}
+	j := &Job{dir: filepath.Dir(path), wrong: map[int]*Recorded{}, made: map[int]string{}}
+	j.Header.Job = filepath.Base(j.dir)
+	var file *os.File
+	var err error
+	if write {
+		file, err = openAppend(path, false)
+	} else {
+		file, err = os.Open(path)
+	}
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, exit.New(exit.NotFound, "`cmctl job list` shows those there are", "there is no job %s", filepath.Base(filepath.Dir(path)))
+	} else if err != nil {
+		return nil, exit.New(exit.Failure, "", "the journal: %w", err)
+	}
+	j.store = file
+	j.out = newAppender(file, path, 0)
+	if write {
+		if err := j.acquire(); err != nil {
+			_ = file.Close()
+			return nil, err
+		}
+	}
+	size, err := j.replay()
+	if err == nil && j.Header.Items == 0 {
+		err = errors.New("its plan was never finished, and nothing was sent")
+	}
+	if err != nil {
+		_ = j.Close()
+		return nil, exit.New(exit.Usage, "", "the journal %s cannot be used: %w", path, err)
+	}
+	if write {
+		if err := file.Truncate(size); err != nil {
+			_ = j.Close()
+			return nil, exit.New(exit.Failure, "", "the journal %s: %w", path, err)
+		}
+	}
+	j.out = newAppender(file, path, size)
+	return j, nil
+}
+
+// replay reads the journal from its start.
+func (j *Job) replay() (int64, error) {
+	j.chunks, j.state, j.pending = nil, nil, nil
+	n := 0
+	defer j.lastOnly()
+	return scan(j.store, func(r *record, at, size int64) error {
+		if r.Type != recStart && r.Type != recItems && r.Type != recExcluded && r.Type != recJob && j.state == nil {
+			return errors.New("steps before the plan was frozen")
+		}
+		switch r.Type {
+		case recItems:
+			j.chunks = append(j.chunks, chunk{at, size, n, len(r.Items)})
+			n += len(r.Items)
+		case recJob:
+			if r.Job == nil || r.Job.Items != n {
+				return fmt.Errorf("the plan has %d items, and its header says otherwise", n)
+			}
+			name := j.Header.Job
+			j.Header = *r.Job
+			if j.dir != "" {
+				j.Header.Job = name // a folder may have been moved
+			}
+			j.state = make([]state, n)
+		case recRun:
+			j.runs++
+			j.ended = nil
+		case recEnd:
+			j.ended = &End{r.At, r.Exit, r.Reason}
+		case recAsked, recSent, recAnswered:
+			if !r.Indexes.within(n) || !r.Done.within(n) || !r.Already.within(n) || !r.Skipped.within(n) {
+				return errors.New("it names items that the plan does not have")
+			}
+			return j.step(r)
+		}
+		return nil
+	})
+}
+
+// step takes one step of a batch in.
+func (j *Job) step(r *record) error {
+	j.batches = max(j.batches, r.Batch)
+	if r.Type != recAnswered {
+		p := pendingBatch{number: r.Batch, at: r.At, sent: r.Type == recSent}
+		r.Indexes.each(func(i int) {
+			if j.state[i] <= under {
+				j.state[i] = under
+				p.items = append(p.items, i)
+			}
+		})
+		j.drop(r.Batch)
+		j.pending = append(j.pending, p)
+		return nil
+	}
+	r.Done.each(func(i int) { j.state[i] = done })
+	r.Already.each(func(i int) { j.state[i] = already })
+	r.Skipped.each(func(i int) { j.state[i] = open })
+	for _, w := range r.Wrong {
+		if w.Index < 0 || w.Index >= len(j.state) {
+			return errors.New("it names an item that the plan does not have")
+		}
+		if w.Outcome == Failed {
+			j.state[w.Index] = failed
+		}
+		j.wrong[w.Index] = &Recorded{Code: w.Code, Exit: exit.Code(w.Exit), Message: w.Message}
+		if w.ID != "" {
+			j.made[w.Index] = w.ID
+		}
+	}
+	for _, m := range r.Made {
+		j.made[m.Index] = m.ID
+	}
+	j.settle(r.Batch)
+	return nil
+}
+
+// lastOnly keeps every item that waits for its answer in the last batch that it
+// was in: an earlier one was settled, or the item would not have been sent anew.
+func (j *Job) lastOnly() {
+	seen := map[int]bool{}
+	var waiting []pendingBatch
+	for _, p := range slices.Backward(j.pending) {
+		p.items = slices.DeleteFunc(p.items, func(i int) bool {
+			again := seen[i] || j.state[i] != under
+			seen[i] = true
+			return again
+		})
+		if len(p.items) > 0 {
+			waiting = append(waiting, p)
+		}
+	}
+	slices.Reverse(waiting)
+	j.pending = waiting
+}
+
+// drop forgets a batch that is asked or sent anew.
+func (j *Job) drop(number int) {
+	for k, p := range j.pending {
+		if p.number == number {
+			j.pending = append(j.pending[:k], j.pending[k+1:]...)
+			return
+		}
+	}
+}
+
+// settle takes what stands out of a batch that waits for answers.
+func (j *Job) settle(number int) {
+	for k := range j.pending {
+		if j.pending[k].number != number {
+			continue
+		}
+		rest := j.pending[k].items[:0]
+		for _, i := range j.pending[k].items {
+			if j.state[i] == under {
+				rest = append(rest, i)
+			}
+		}
+		if j.pending[k].items = rest; len(rest) == 0 {
+			j.drop(number)
+		}
+		return
+	}
+}

@@ -1,0 +1,198 @@
+package cmdutil
+
+import (
+	"context"
+	"errors"
+	"path/filepath"
+	"runtime"
+
+	"github.com/cmctl/cmctl/pkg/bulk"
+	"github.com/cmctl/cmctl/pkg/cmapi"
+	"github.com/cmctl/cmctl/pkg/config"
+	"github.com/cmctl/cmctl/pkg/exit"
+	"github.com/cmctl/cmctl/pkg/ops"
+	"github.com/cmctl/cmctl/pkg/output"
+	"github.com/cmctl/cmctl/pkg/pki"
+	"github.com/cmctl/cmctl/pkg/terminal"
+)
+
+// Runner carries writes out with the officer's key, and tells what takes time.
+func (f *Factory) Runner(ctx context.Context, flags JobFlags) (*ops.Runner, error) {
+	client, err := f.Client(ctx)
+	if err != nil {
+		return nil, err
+	}
+	signer, err := f.Signer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	r := ops.NewRunner(client, signer)
+	r.Verify, r.Drill, r.Notice = flags.Verify, flags.Drill, func(s string) { f.Notice("%s", s) }
+	return r, nil
+}
+
+// JobRun is one run of a job, as a verb hands it over.
+type JobRun[T any] struct {
+	Job    *bulk.Job
+	Write  bulk.Write
+	Noun   output.Noun[T]
+	Record func(bulk.Result) (T, bool) // false: there is none to print
+
+	Name  func(bulk.Result) string // how messages call an item: "certificate 10003"
+	Verb  string                   // "revoke"
+	Look  string                   // the command that shows what was done
+	Again string                   // what to do after a run that was stopped and has no journal
+
+	Parallel int // requests under way at a time; 0: as set
+
+	// Pilot is how many items are sent first; AfterPilot is told those that are
+	// done and says whether the others follow. 0: all at once.
+	Pilot      int
+	AfterPilot func(ctx context.Context, done []bulk.Result) error
+
+	Finish func() error                    // called when all is settled; nil: nothing to do
+	Sweep  func(ctx context.Context) error // called after a run that nothing stopped; nil: nothing to do
+}
+
+// Run runs it: records to stdout, as they come or in the order of the plan,
+// progress and counts to stderr. A stdout that is gone stops no write.
+func (r *JobRun[T]) Run(ctx context.Context, f *Factory, opt output.Options, flags JobFlags) error {
+	deadline, err := flags.deadline(f)
+	if err != nil {
+		return err
+	}
+	s, err := f.Settings()
+	if err != nil {
+		return err
+	}
+	client, err := f.Client(ctx)
+	if err != nil {
+		return err
+	}
+	p := &printer[T]{run: r, w: output.NewWriter(r.Noun, opt), stream: opt.Format == output.JSONL, told: make([]byte, r.Job.Header.Items)}
+	progress := terminal.NewProgress(f.Streams, opt.Format.IsJSON() || f.isSet("quiet"))
+	late := false
+	parallel := r.Parallel
+	if parallel == 0 {
+		parallel = s.Parallel
+	}
+	sha, officer := f.officerOfRun(r.Job)
+	batch := 0
+	if _, given := f.Flag("batch"); given {
+		batch = s.Batch
+	}
+	if flags.Drill {
+		if err := checkDrill(ctx, client); err != nil {
+			r.Job.Discard()
+			return err
+		}
+	}
+	options := bulk.Options{
+		Parallel: parallel, Signers: f.signers(s), Batch: batch, Rate: flags.Rate,
+		Officer: sha, Name: officer, Now: client.Now,
+		Progress: func(now bulk.Progress) {
+			progress.Set("%s", ProgressText(now))
+			if end := f.Now().Add(now.Left); !deadline.IsZero() && now.Left > 0 && end.After(deadline) != late {
+				late = !late
+				progress.Clear()
+				if late {
+					f.Warn("at %.0f items a second the run ends at %s, after the deadline %s", now.Rate, pki.FormatTime(end), pki.FormatTime(deadline))
+				} else {
+					f.Warn("at %.0f items a second the run ends at %s, before the deadline", now.Rate, pki.FormatTime(end))
+				}
+			}
+		},
+	}
+	stop := r.pilot(ctx, f, p, options)
+	if stop == nil {
+		stop = r.Job.Run(ctx, r.Write, options, p.take)
+	} else if r.Job.Ended() == nil { // the others do not follow
+		if err := r.Job.Stop(stop, client.Now(), p.take); err != nil {
+			stop = errors.Join(stop, err)
+		}
+	}
+	progress.Clear()
+	if r.Sweep != nil && stop == nil && !flags.Drill {
+		stop = r.Sweep(ctx)
+	}
+	return r.end(f, p, stop)
+}
+
+// pilot sends the first few and asks whether the others follow.
+func (r *JobRun[T]) pilot(ctx context.Context, f *Factory, p *printer[T], options bulk.Options) error {
+	if r.Pilot <= 0 || r.Pilot >= r.Job.Header.Items || f.Resuming() {
+		return nil
+	}
+	options.Limit = r.Pilot
+	var done []bulk.Result
+	stop := r.Job.Run(ctx, r.Write, options, func(res bulk.Result) {
+		p.take(res)
+		if res.Outcome.Good() {
+			done = append(done, res)
+		}
+	})
+	switch {
+	case stop != nil:
+		return stop
+	case len(done) < r.Pilot && f.Yes():
+		return exit.New(exit.Partial, "", "of the pilot %d of %d are not done: the others were not sent", r.Pilot-len(done), r.Pilot)
+	}
+	return r.AfterPilot(ctx, done)
+}
+
+// checkDrill refuses a drill on a gateway that would do it in earnest: one that
+// signs by itself carries the first request out. It is asked to lift the hold
+// of a certificate that there is none of.
+func checkDrill(ctx context.Context, c *cmapi.Client) error {
+	p, _, err := c.Prepare(ctx, cmapi.NewReinstate([]string{"0"}))
+	if p != nil {
+		return nil
+	}
+	if err != nil && exit.Of(err) != exit.NotFound && exit.Of(err) != exit.WrongState && exit.Of(err) != exit.Failure {
+		return err
+	}
+	return exit.New(exit.Failure, "try it on a gateway where the caller signs, such as `cmctl-sandbox exec`", "no drill here: this gateway signs by itself, and would carry out what it is asked")
+}
+
+// signers is how many signatures are made at a time: a token makes one.
+func (f *Factory) signers(s *config.Settings) int {
+	if onToken(s.Sign) {
+		return 1
+	}
+	return runtime.NumCPU()
+}
+
+// end prints what is left, writes the lists of what became of the items, and
+// makes the error that the run ends with.
+func (r *JobRun[T]) end(f *Factory, p *printer[T], stop error) error {
+	p.rest(stop)
+	if r.Finish != nil {
+		if err := r.Finish(); stop == nil {
+			stop = err
+		}
+	}
+	if stop == nil && p.err != nil {
+		stop = exit.New(exit.Failure, "everything was carried out; look at it with `"+r.Look+"`", "the results cannot be printed: %w", p.err)
+	}
+	name := ""
+	if r.Job.Dir() != "" {
+		name = r.Job.Header.Job
+		if p.w.Truncated() {
+			f.Warn("the table stops there; `cmctl job report %s` has every item, %s those that failed", name, filepath.Join(r.Job.Dir(), bulk.ListFile(bulk.Failed)))
+		}
+		if err := r.Job.WriteLists(); err != nil {
+			f.Warn("the lists of what became of the items: %v", err)
+		}
+	}
+	if err := r.Job.Close(); err != nil && stop == nil {
+		stop = err
+	}
+	tally := p.tally
+	if tally == nil {
+		tally = bulk.NewTally()
+	}
+	return Ending{
+		Verb: r.Verb, Name: r.Name, Again: r.Again, Job: name, LeftOut: r.Job.Header.LeftOut, Excluded: r.Job.Header.Excluded,
+		Before: r.Job.Runs() > 1, Whole: r.Job.Tally(), Finished: r.Job.Finished(),
+	}.Err(f, tally, stop)
+}
