@@ -9,11 +9,13 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/asn1"
+	"fmt"
 	"math/big"
 	"os"
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -465,9 +467,11 @@ func fixedPIN(pin string) PINSource {
 // sign makes a signature with SHA-256 and checks it.
 func sign(k *Key) error { return signWith(k, crypto.SHA256) }
 
+var messages atomic.Int64
+
 func signWith(k *Key, opts crypto.SignerOpts) error {
 	h := opts.HashFunc().New()
-	h.Write([]byte("message"))
+	fmt.Fprintf(h, "message %d", messages.Add(1)) // an answer to another's question is no answer
 	digest := h.Sum(nil)
 	sig, err := k.Sign(rand.Reader, digest, opts)
 	if err != nil {

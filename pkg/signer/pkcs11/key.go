@@ -32,6 +32,7 @@ type Key struct {
 	known   bool // whether always is known
 	allowed []uint64
 	broken  []uint64 // mechanisms that the token lists, but does not do
+	ways    []method // what follows from these; nil: not worked out yet
 
 	mechanisms []uint64 // of the token
 	proven     atomic.Bool
@@ -43,20 +44,23 @@ type Key struct {
 func (k *Key) take(x *object, load int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.load, k.handle, k.allowed = load, x.Handle, x.Mechanisms
+	k.load, k.handle, k.allowed, k.ways = load, x.Handle, x.Mechanisms, nil
 	if x.AlwaysAuth != nil {
 		k.always, k.known = *x.AlwaysAuth, true
 	}
 }
 
-// methods are the ways to sign that are left.
+// methods are the ways to sign that are left; not to be changed.
 func (k *Key) methods() []method {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	_, isRSA := k.pub.(*rsa.PublicKey)
-	return slices.DeleteFunc(methodsFor(k.mechanisms, k.allowed), func(m method) bool {
-		return (m.scheme == ecdsaRS) == isRSA || slices.Contains(k.broken, m.mechanism)
-	})
+	if k.ways == nil {
+		_, isRSA := k.pub.(*rsa.PublicKey)
+		k.ways = slices.DeleteFunc(methodsFor(k.mechanisms, k.allowed), func(m method) bool {
+			return (m.scheme == ecdsaRS) == isRSA || slices.Contains(k.broken, m.mechanism)
+		})
+	}
+	return k.ways
 }
 
 // Public is the key's public half.

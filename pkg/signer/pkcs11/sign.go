@@ -97,7 +97,7 @@ func (k *Key) sign(in input, opts crypto.SignerOpts) ([]byte, error) {
 func (k *Key) refuse(mechanism uint64) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.broken = append(k.broken, mechanism)
+	k.broken, k.ways = append(k.broken, mechanism), nil
 }
 
 func (k *Key) noMethod(s scheme, h crypto.Hash) error {

@@ -237,6 +237,35 @@ func TestAtOnce(t *testing.T) {
 	}
 }
 
+// Each has its own answer, also where requests go together, with other calls
+// and failures among them.
+func TestTogether(t *testing.T) {
+	m := start1(t, "good", 0, nil)
+	m.(*Client).pace.Store(0)
+	var all sync.WaitGroup
+	for i := range 4 * maxLanes {
+		all.Go(func() {
+			for k := range 200 {
+				data := fmt.Appendf(nil, "%d of %d", k, i)
+				s := p11.Session(1 << 63)
+				if k%10 == 3 {
+					s = 1
+				}
+				got, err := m.Sign(context.Background(), s, p11.SignRequest{Key: 7, Data: data})
+				if s == 1 && err != p11.SessionHandleInvalid || s != 1 && (err != nil || !bytes.HasSuffix(got, append([]byte(" "), data...))) { //nolint:errorlint // as it was given
+					t.Errorf("%s: got %q, %v", data, got, err)
+				}
+				if k%25 == 0 {
+					if mechs, err := m.Mechanisms(context.Background(), 17); err != nil || len(mechs) != 2 {
+						t.Errorf("got %v, %v", mechs, err)
+					}
+				}
+			}
+		})
+	}
+	all.Wait()
+}
+
 func TestCallEndsWithItsContext(t *testing.T) {
 	m := start1(t, "good", 0, nil)
 	ctx, cancel := context.WithCancelCause(context.Background())

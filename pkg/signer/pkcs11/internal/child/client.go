@@ -1,10 +1,7 @@
 package child
 
 import (
-	"bufio"
-	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
@@ -59,29 +56,15 @@ type Client struct {
 	limits Limits
 	said   *words
 
-	free  chan struct{} // one for each lane that is
+	free  chan struct{} // one for each call that may begin
 	all   []*lane
 	life  io.Closer
 	ended chan struct{} // the process is gone
 	start time.Time
+	pace  atomic.Int64 // nanoseconds that a signature takes, of late
 
-	mu   sync.Mutex
-	idle []*lane // the one used last at the end: its two threads are the warmest
-	why  error   // the first reason to end; nil while all is well
-}
-
-type lane struct {
-	r   *bufio.Reader
-	w   io.Writer
-	end func()
-	out []byte
-
-	name  atomic.Pointer[string] // of the call under way
-	until atomic.Int64           // its deadline, in nanoseconds since the client's start; 0: none is under way
-}
-
-func newLane(r io.Reader, w io.Writer, end func()) *lane {
-	return &lane{r: bufio.NewReaderSize(r, 4<<10), w: w, end: end}
+	mu  sync.Mutex // and of the lanes' calls
+	why error      // the first reason to end; nil while all is well
 }
 
 // secrets are no business of a module's.
@@ -96,6 +79,7 @@ func start(limits Limits, said func(string)) (*Client, error) {
 		return nil, err
 	}
 	c := &Client{limits: limits, said: &words{line: said}, free: make(chan struct{}, maxLanes), ended: make(chan struct{}), start: time.Now()}
+	c.pace.Store(int64(2 * quickSignature)) // not known yet
 	c.cmd = &exec.Cmd{Path: self, Args: os.Args[:1:1], WaitDelay: time.Second}
 	for _, v := range os.Environ() {
 		if !strings.HasPrefix(v, secrets[0]) && !strings.HasPrefix(v, secrets[1]) {
@@ -209,27 +193,17 @@ func (c *Client) exchange(ctx context.Context, name string, limit time.Duration,
 	case <-ctx.Done():
 		return nil, context.Cause(ctx)
 	}
-	l, err := c.take()
+	l, err := c.take(op)
 	if err != nil {
 		return nil, err
 	}
-	l.name.Store(&name)
-	l.until.Store(int64(time.Since(c.start) + limit))
-	defer l.until.Store(0)
 	if ctx.Done() != nil {
 		// A call cannot be called off; who does not want to wait ends the module.
 		stop := context.AfterFunc(ctx, func() { c.fail(context.Cause(ctx)) })
 		defer stop()
 	}
 
-	l.out = appendFrame(l.out[:0], op, payload)
-	_, err = l.w.Write(l.out)
-	clear(l.out) // there may be a PIN in it
-	var kind byte
-	var answer []byte
-	if err == nil {
-		kind, answer, err = readFrame(l.r)
-	}
+	kind, answer, err := c.over(l, name, limit, op, payload)
 	if err != nil {
 		if errors.Is(err, errFrame) {
 			c.fail(&p11.EndedError{How: "its process gave an answer that is not understood"})
@@ -241,104 +215,11 @@ func (c *Client) exchange(ctx context.Context, name string, limit time.Duration,
 		}
 		return nil, c.reason()
 	}
-	c.put(l)
+	c.put(l, op)
 	if kind != answerOK {
 		return nil, decodeError(answer)
 	}
 	return answer, nil
-}
-
-// take gives a lane to who has the permit for one.
-func (c *Client) take() (*lane, error) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if c.why != nil {
-		return nil, c.why
-	}
-	l := c.idle[len(c.idle)-1]
-	c.idle = c.idle[:len(c.idle)-1]
-	return l, nil
-}
-
-// put gives a lane back, or a new one.
-func (c *Client) put(l *lane) {
-	c.mu.Lock()
-	c.idle = append(c.idle, l)
-	c.mu.Unlock()
-	c.free <- struct{}{}
-}
-
-// alone tells whether no other call is under way.
-func (c *Client) alone() bool { return len(c.free) == maxLanes-1 }
-
-// request is an exchange in JSON.
-func (c *Client) request(ctx context.Context, name string, op byte, in, out any) error {
-	payload, err := json.Marshal(in)
-	if err != nil {
-		return err
-	}
-	defer clear(payload)
-	login, ok := in.(loginRequest)
-	answer, err := c.exchange(ctx, name, c.limits.of(ok && login.PIN == nil), op, payload)
-	if err != nil || out == nil {
-		return err
-	}
-	return unmarshal(op, answer, out)
-}
-
-// Info is p11.Module's, and so are those that follow.
-func (c *Client) Info(ctx context.Context) (i p11.Info, err error) {
-	err = c.request(ctx, "C_GetInfo", opInfo, nil, &i)
-	return i, err
-}
-
-// Slots is p11.Module's.
-func (c *Client) Slots(ctx context.Context) (s []p11.Slot, err error) {
-	err = c.request(ctx, "C_GetSlotList", opSlots, nil, &s)
-	return s, err
-}
-
-// Token is p11.Module's.
-func (c *Client) Token(ctx context.Context, slot uint64) (t p11.Token, err error) {
-	err = c.request(ctx, "C_GetTokenInfo", opToken, slotRequest{slot}, &t)
-	return t, err
-}
-
-// Mechanisms is p11.Module's.
-func (c *Client) Mechanisms(ctx context.Context, slot uint64) (m []uint64, err error) {
-	err = c.request(ctx, "C_GetMechanismList", opMechanisms, slotRequest{slot}, &m)
-	return m, err
-}
-
-// OpenSession is p11.Module's.
-func (c *Client) OpenSession(ctx context.Context, slot uint64) (s p11.Session, err error) {
-	err = c.request(ctx, "C_OpenSession", opOpen, slotRequest{slot}, &s)
-	return s, err
-}
-
-// CloseSession is p11.Module's.
-func (c *Client) CloseSession(ctx context.Context, s p11.Session) error {
-	return c.request(ctx, "C_CloseSession", opClose, sessionRequest{s}, nil)
-}
-
-// Login is p11.Module's.
-func (c *Client) Login(ctx context.Context, s p11.Session, pin []byte) error {
-	return c.request(ctx, "C_Login", opLogin, loginRequest{s, pin}, nil)
-}
-
-// Objects is p11.Module's.
-func (c *Client) Objects(ctx context.Context, s p11.Session) (o []p11.Object, err error) {
-	err = c.request(ctx, "C_FindObjects", opObjects, sessionRequest{s}, &o)
-	return o, err
-}
-
-// Sign is p11.Module's.
-func (c *Client) Sign(ctx context.Context, s p11.Session, r p11.SignRequest) ([]byte, error) {
-	payload := encodeSign(s, r)
-	if r.PIN != nil {
-		defer clear(payload)
-	}
-	return c.exchange(ctx, "C_Sign", c.limits.of(r.Context && r.PIN == nil), opSign, payload)
 }
 
 // closing is how long a module may take to finish: cards are slow to let go.
@@ -359,57 +240,4 @@ func (c *Client) Close() error {
 	case <-time.After(closing):
 	}
 	return nil
-}
-
-// words are what a module prints, line by line, and what Go's runtime says at
-// the end of the process.
-type words struct {
-	line func(string)
-
-	mu    sync.Mutex
-	part  []byte // of a line
-	crash string // the signal that ended the process
-}
-
-const longestLine = 16 << 10
-
-// Write takes what is printed.
-func (w *words) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.part = append(w.part, p...)
-	for {
-		i := bytes.IndexByte(w.part, '\n')
-		if i < 0 && len(w.part) > longestLine {
-			i = len(w.part) - 1
-		}
-		if i < 0 {
-			return len(p), nil
-		}
-		line := strings.TrimRight(string(w.part[:i+1]), "\r\n")
-		w.part = w.part[:copy(w.part, w.part[i+1:])]
-		if w.crash == "" {
-			w.crash = signalIn(line)
-		}
-		if w.line != nil {
-			w.line(line)
-		}
-	}
-}
-
-// signalIn is the signal that Go's runtime names when it ends the process:
-// "SIGSEGV: segmentation violation" in C code, "[signal SIGSEGV: ..." in Go's.
-func signalIn(line string) string {
-	name, _, found := strings.Cut(strings.TrimPrefix(line, "[signal "), ":")
-	if !found || !strings.HasPrefix(name, "SIG") || strings.Trim(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "" {
-		return ""
-	}
-	return name
-}
-
-// signal is the one that ended the process, as far as it was said.
-func (w *words) signal() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.crash
 }

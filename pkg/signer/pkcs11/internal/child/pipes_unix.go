@@ -88,7 +88,7 @@ func (c *Client) open() error {
 			f.Close() //nolint:errcheck,gosec // nothing is lost
 		}))
 		c.all = append(c.all, l)
-		c.put(l)
+		c.free <- struct{}{}
 	}
 	c.life = life
 	return nil

@@ -26,7 +26,7 @@ func (c *Client) open() error {
 	c.cmd.Args = append(c.cmd.Args, word, strconv.Itoa(maxLanes))
 	l := newLane(out, in, func() { in.Close() }) //nolint:errcheck,gosec // nothing is lost
 	c.all = []*lane{l}
-	c.put(l)
+	c.free <- struct{}{}
 	return nil
 }
 

@@ -3,8 +3,9 @@
 // is killed, one that crashes takes only the child with it, and what it prints
 // or does to signals stays there.
 //
-// A lane is one pair of pipes, on which a request is answered before the next
-// one is sent. As many calls run at once as there are lanes.
+// A lane is one pair of pipes. Requests that are sent over it together are
+// answered in their order before the next are sent. As many calls run at once as
+// there are lanes.
 package child
 
 import (

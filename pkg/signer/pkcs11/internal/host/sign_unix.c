@@ -56,29 +56,29 @@ unsigned long sign_once(void *functions, const sign_request *r, uint8_t *sig, un
 enum { HEAD = 5, FIXED = 64, ANSWER = 8192, OP_SIGN = 10 };
 enum { WITH_PSS = 1, WITH_LOGIN = 2, WITH_PIN = 4 };
 
-static int read_whole(int fd, uint8_t *p, size_t n) {
+static int write_whole(int fd, const uint8_t *p, size_t n) {
 	while (n > 0) {
-		ssize_t got = read(fd, p, n);
-		if (got < 0 && errno == EINTR) continue;
-		if (got <= 0) return 0;
-		p += got;
-		n -= (size_t)got;
+		ssize_t put = write(fd, p, n);
+		if (put < 0 && errno == EINTR) continue;
+		if (put <= 0) return 0;
+		p += put;
+		n -= (size_t)put;
 	}
 	return 1;
 }
 
-static int write_frame(int fd, uint8_t kind, uint8_t *frame, size_t payload) {
+// frame_head writes what a frame begins with and returns its whole length.
+static size_t frame_head(uint8_t *p, uint8_t kind, size_t payload) {
 	size_t n = payload + 1;
-	frame[0] = (uint8_t)(n >> 24), frame[1] = (uint8_t)(n >> 16), frame[2] = (uint8_t)(n >> 8), frame[3] = (uint8_t)n;
-	frame[4] = kind;
-	for (n = payload + HEAD; n > 0;) {
-		ssize_t put = write(fd, frame, n);
-		if (put < 0 && errno == EINTR) continue;
-		if (put <= 0) return 0;
-		frame += put;
-		n -= (size_t)put;
-	}
-	return 1;
+	p[0] = (uint8_t)(n >> 24), p[1] = (uint8_t)(n >> 16), p[2] = (uint8_t)(n >> 8), p[3] = (uint8_t)n;
+	p[4] = kind;
+	return HEAD + payload;
+}
+
+// frame_length is that of the frame that begins at p, 0 as long as it is not known.
+static size_t frame_length(const uint8_t *p, size_t have) {
+	if (have < HEAD) return 0;
+	return HEAD - 1 + ((size_t)p[0] << 24 | (size_t)p[1] << 16 | (size_t)p[2] << 8 | p[3]);
 }
 
 static ck_ulong number(const uint8_t *p) {
@@ -119,34 +119,59 @@ static ssize_t read_soon(int fd, uint8_t *p, size_t n, int eager) {
 	return got >= 0 ? got : read(fd, p, n);
 }
 
+static long now_ns(void) {
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000000000L + t.tv_nsec;
+}
+
+// Requests that came together are answered together, unless that lets an answer wait for long.
+enum { WAIT_NS = 200000 };
+
 long sign_lane(void *functions, int fd, uint8_t *buf, size_t size) {
-	uint8_t out[HEAD + ANSWER];
+	uint8_t out[8 * (HEAD + ANSWER)];
 	int eager = sysconf(_SC_NPROCESSORS_ONLN) > 1;
-	size_t have = 0; // a frame mostly comes in one read
+	size_t at = 0, have = 0; // of buf: what is done, and what there is
+	size_t ready = 0;        // answers in out,
+	long since = 0;          // and when the first was ready
 	for (;;) {
-		while (have < HEAD) {
+		size_t n;
+		while ((n = frame_length(buf + at, have - at)) == 0 || have - at < n) {
+			if (n != 0 && (n < HEAD || n > size)) return -1;
+			if (ready > 0 && !write_whole(fd, out, ready)) return 0;
+			ready = 0;
+			memmove(buf, buf + at, have - at);
+			have -= at;
+			at = 0;
 			ssize_t got = read_soon(fd, buf + have, size - have, eager);
 			if (got < 0 && errno == EINTR) continue;
 			if (got <= 0) return 0;
 			have += (size_t)got;
 		}
-		size_t n = (size_t)buf[0] << 24 | (size_t)buf[1] << 16 | (size_t)buf[2] << 8 | buf[3];
-		if (n == 0 || --n > size - HEAD || have > HEAD + n) return -1;
-		if (!read_whole(fd, buf + have, HEAD + n - have)) return 0;
 		sign_request r;
-		if (buf[4] != OP_SIGN || !parse(buf + HEAD, n, &r)) return (long)(HEAD + n);
+		if (n < HEAD) return -1;
+		if (buf[at + 4] != OP_SIGN || !parse(buf + at + HEAD, n - HEAD, &r)) {
+			if (ready > 0 && !write_whole(fd, out, ready)) return 0;
+			memmove(buf, buf + at, n);
+			return have - at == n ? (long)n : -1; // the client sends nothing behind it
+		}
 		ck_ulong len = ANSWER;
 		int in_login = 0;
 		busy++;
 		again = last == fd ? again + 1 : 0;
 		last = fd;
-		ck_ulong rv = sign_once(functions, &r, out + HEAD, &len, &in_login);
+		ck_ulong rv = sign_once(functions, &r, out + ready + HEAD, &len, &in_login);
 		busy--;
-		memset(buf, 0, HEAD + n); // there may be a PIN in it
+		memset(buf + at, 0, n); // there may be a PIN in it
+		at += n;
 		if (rv != 0) {
-			len = (ck_ulong)snprintf((char *)out + HEAD, ANSWER, "{\"RV\":%lu,\"Context\":%s}", rv, in_login ? "true" : "false");
+			len = (ck_ulong)snprintf((char *)out + ready + HEAD, ANSWER, "{\"RV\":%lu,\"Context\":%s}", rv, in_login ? "true" : "false");
 		}
-		if (!write_frame(fd, rv != 0, out, len)) return 0;
-		have = 0;
+		if (ready == 0) since = now_ns();
+		ready += frame_head(out + ready, rv != 0, len);
+		if (ready > sizeof out - HEAD - ANSWER || now_ns() - since > WAIT_NS) {
+			if (!write_whole(fd, out, ready)) return 0;
+			ready = 0;
+		}
 	}
 }
