@@ -2,6 +2,7 @@
 # Mass revocation, PEM key, 100 certificates a request: cmctl as a whole process (plan, journal, fetch, sign, post,
 # read-back), per certificate, against
 # - what an officer would write: a loop of curl, jq and openssl, one certificate at a time, over a sample of 60;
+# - itself, where one id in each request is of no certificate;
 # - rawrevoke, which posts requests that were signed before and thinks of nothing else: the best of 1, 2, 4, 8 and 16
 #   workers, by HTTP/2 and by HTTP/1.1. Fresh certificates each time, as many as cmctl has.
 set -euo pipefail
@@ -52,5 +53,23 @@ done
 best() { sort -n "$1" | head -n 1; }
 per() { awk -v us="$1" -v n="$n" 'BEGIN { print us / n }'; }
 
+# Three turns of both; ids that do not exist stand evenly among the others. The clean run has as many certificates.
+: >clean
+: >spoilt
+few=20000
+for _ in 1 2 3; do
+  take "$few" part
+  start=${EPOCHREALTIME/./}
+  cmctl cert revoke --from part --reason superseded --yes --expect "$few" --quiet -o id >out
+  echo $((${EPOCHREALTIME/./} - start)) >>clean
+  take "$few" part
+  awk '{ print } NR % 99 == 50 { print 900000000 + NR }' part >bad
+  start=${EPOCHREALTIME/./}
+  cmctl cert revoke --from bad --reason superseded --yes --max 30000 --quiet -o id >out 2>err && { echo "ids of no certificate were revoked" >&2; exit 1; }
+  echo $((${EPOCHREALTIME/./} - start)) >>spoilt
+  sort -n out | cmp - part || { cat err >&2; echo "not all were revoked" >&2; exit 1; }
+done
+
+row "revoking $few, a bad id in each request" "$(median spoilt)" ms "$(median clean)" ms 2
 row "revoking $n, a curl loop of $sample" "$(per "$(best cmctl)")" us "$by_hand" us 0.002
 row "revoking $n, signed before" "$(per "$(best cmctl)")" us "$(per "$(best raw)")" us 1.25
