@@ -94,11 +94,7 @@ func (r *Runner) settleAttr(ctx context.Context, want *wanted, base *x509.Certif
 // AttrSince looks for the attribute certificate of a base that came since a
 // request was sent, without asking for anything; nil when there is none.
 func (r *Runner) AttrSince(ctx context.Context, base *x509.Certificate, in cmapi.IssueRequest, sent time.Time) (*AttrIssuance, error) {
-	want := &wanted{since: sent.Add(-clockSkew), older: r.memory().issuedSoFar()}
-	if !in.ValidFrom.IsZero() {
-		want.since = in.ValidFrom.Add(-time.Second)
-	}
-	id, cert, err := r.findAttr(ctx, want, base)
+	id, cert, err := r.findAttr(ctx, r.leftBehind("", in.ValidFrom, sent), base)
 	if id == "" || err != nil {
 		return nil, err
 	}

@@ -132,7 +132,7 @@ func (g *gateway) list(w http.ResponseWriter, q url.Values) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.lists++
-	known := []string{"subjectKeyIdentifier", "subjectCommonName", "validFromTimeFrom", "certificateSerialNumber", "subjectType", "searchLimit", "searchOffset"}
+	known := []string{"subjectKeyIdentifier", "subjectCommonName", "validFromTimeFrom", "validFromTimeTo", "certificateSerialNumber", "subjectType", "searchLimit", "searchOffset"}
 	for name := range q {
 		if !slices.Contains(known, name) {
 			reply(w, 500, obj{"error": -14, "msg": "unknown parameter " + name})
@@ -148,6 +148,11 @@ func (g *gateway) list(w http.ResponseWriter, q url.Values) {
 		}
 		if v := q.Get("validFromTimeFrom"); v != "" {
 			if after, err := time.Parse(time.RFC3339, v); err != nil || !c.validFrom.After(after) {
+				continue
+			}
+		}
+		if v := q.Get("validFromTimeTo"); v != "" {
+			if before, err := time.Parse(time.RFC3339, v); err != nil || !c.validFrom.Before(before) {
 				continue
 			}
 		}

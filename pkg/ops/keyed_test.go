@@ -213,6 +213,26 @@ func TestLostKey(t *testing.T) {
 	}
 }
 
+// What a run that was killed has brought about came at about the time of its
+// request: an earlier and a later one of the name are others'.
+func TestKeyedSince(t *testing.T) {
+	for after, found := range map[time.Duration]bool{
+		-time.Minute: false, -2 * time.Second: true, 0: true, 9 * time.Minute: true, 11 * time.Minute: false,
+	} {
+		t.Run(after.String(), func(t *testing.T) {
+			g := newGateway(t)
+			sent := g.now().Add(-time.Hour)
+			g.certs["76"] = &cert{status: "active", cn: "Demo", validFrom: sent.Add(after)}
+			r, _ := g.runner(t, nil)
+			err := r.KeyedSince(t.Context(), "Demo", time.Time{}, sent)
+			var lost *LostKeyError
+			if errors.As(err, &lost) != found || found && lost.CertIDs[0] != "76" {
+				t.Errorf("got %v", err)
+			}
+		})
+	}
+}
+
 func TestIssueSKIP(t *testing.T) {
 	key := newKey(t)
 	text, err := pemfile.Encode(key, []byte("x"))

@@ -65,11 +65,7 @@ func (e *LostKeyError) Hint() string {
 // whose key the server made: a *LostKeyError names it, nil says that there is
 // nothing.
 func (r *Runner) KeyedSince(ctx context.Context, cn string, validFrom, sent time.Time) error {
-	want := &wanted{cn: cn, since: sent.Add(-clockSkew), older: r.memory().issuedSoFar()}
-	if !validFrom.IsZero() {
-		want.since = validFrom.Add(-time.Second)
-	}
-	found, err := r.arrivals(ctx, want)
+	found, err := r.arrivals(ctx, r.leftBehind(cn, validFrom, sent))
 	if err != nil || len(found) == 0 {
 		return err
 	}

@@ -188,7 +188,8 @@ func (r *Runner) newRegistration(ctx context.Context, at RegistrationPlace, fqdn
 	}
 	var found *cmapi.Registration
 	for i, reg := range named {
-		if seen[reg.RegID] || !reg.CreationDate.IsZero() && reg.CreationDate.Before(sentAt.Add(-clockSkew)) {
+		at := reg.CreationDate
+		if seen[reg.RegID] || !at.IsZero() && (at.Before(sentAt.Add(-clockSkew)) || at.After(sentAt.Add(lateArrival))) {
 			continue
 		}
 		if found != nil {

@@ -24,6 +24,19 @@ type wanted struct {
 	leaf  *x509.Certificate // the certificate itself, when only its certid is sought
 }
 
+// lateArrival is how long after the send a request may still have brought
+// something about. What came later with the same name is somebody else's.
+const lateArrival = 10 * time.Minute
+
+// leftBehind is what a request may have brought about whose run has ended since.
+func (r *Runner) leftBehind(cn string, validFrom, sent time.Time) *wanted {
+	w := &wanted{cn: cn, since: sent.Add(-clockSkew), until: sent.Add(lateArrival), older: r.memory().issuedSoFar()}
+	if !validFrom.IsZero() {
+		w.since, w.until = validFrom.Add(-time.Second), validFrom.Add(time.Second)
+	}
+	return w
+}
+
 var everyType = []string{"EE", "CA"}
 
 // filters are the searches that may find it: by key identifier in both ways
