@@ -114,7 +114,12 @@ func (c *Client) once(ctx context.Context, r Request) (*Answer, error) {
 		a.Body = body[:c.cfg.MaxAnswer]
 		return nil, nonsense(r, a, fmt.Errorf("it is longer than %d MiB", c.cfg.MaxAnswer>>20))
 	}
-	return c.judge(r, a, retryAfter(resp))
+	a, err = c.judge(r, a, retryAfter(resp))
+	var e *Error
+	if errors.As(err, &e) && e.Fault == FaultNonsense && errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		e.Fault = FaultTimeout // what servers say into a connection that was given up
+	}
+	return a, err
 }
 
 // mostAtOnce is up to where the length that an answer claims is believed.
