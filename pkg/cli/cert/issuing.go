@@ -105,7 +105,7 @@ func (o *issuing) run(ctx context.Context) error {
 			return err
 		}
 	}
-	files, err := o.target.create(fieldsOf(list), f.StillToDo(), f.WasSent())
+	files, err := o.target.create(f.Files(), fieldsOf(list), f.StillToDo(), f.WasSent())
 	if err != nil {
 		return err
 	}
@@ -171,7 +171,7 @@ func (o *issuing) list() ([]csr, error) {
 // makeReady makes what the verb needs here: files for a new key, secrets.
 func (o *issuing) makeReady(ctx context.Context, list []csr) error {
 	if key := o.requests.key; key != nil {
-		if err := key.create(&o.target, list[0].fields); err != nil {
+		if err := key.create(o.f.Files(), &o.target, list[0].fields); err != nil {
 			key.discard()
 			return err
 		}
