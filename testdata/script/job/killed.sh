@@ -1,8 +1,9 @@
 # For scripts that kill jobs at random moments: N items each, resumed until the
 # job is finished, everything is there exactly once.
+. $ROOT/testdata/script/job/jobs.sh
 torn=0 kills=0
-changes() { # changes OPERATION: the ids that it changed, by the gateway's own log
-	jq -r --arg of $1 'select(.operationId == $of) | .changed[]?' "$CMSANDBOX_DIR/requests.jsonl"
+batches() { # batches STEP: how many came to it, by the journal
+	grep -a "\"t\":\"$1\"" $j | jq -r .b 2>/dev/null | sort -u | wc -l
 }
 run() { # run JOB OPERATION COMMAND...: killed six times; lost is how many failed
 	job=$1 operation=$2; shift 2
@@ -10,18 +11,21 @@ run() { # run JOB OPERATION COMMAND...: killed six times; lost is how many faile
 	"$@" --job $job --yes --max 1000 -o jsonl >out 2>err &
 	pid=$!
 	j=$CMCTL_STATE_DIR/jobs/$job/journal.jsonl
-	for try in 1 2 3 4 5 6; do
-		for _ in $(seq 200); do # until the run has begun, then a random while
-			[ "$(grep -c '"t":"run"' $j 2>/dev/null)" = $try ] && break
+	sent=0
+	for try in 1 2 3 4 5 6; do # at first when the run has begun, then when it has sent something, and so on; and a random while
+		until=run least=$try pause=0.$((RANDOM % 2))$((RANDOM % 10))
+		[ $((try % 2)) = 1 ] || until=sent least=$((sent + 1)) pause=0.0$((RANDOM % 4))
+		for _ in $(seq 300); do
+			[ "$(grep -ac "\"t\":\"$until\"" $j 2>/dev/null)" -ge $least ] 2>/dev/null && break
+			kill -0 $pid 2>/dev/null || break
 			sleep 0.01
 		done
-		sleep 0.$((RANDOM % 2))$((RANDOM % 10))
+		sleep $pause
 		kill -9 $pid 2>/dev/null
 		wait $pid 2>/dev/null
 		kills=$((kills + 1))
-		sent=$(grep -a '"t":"sent"' $j | jq -r .b 2>/dev/null | sort -u | wc -l)
-		answered=$(grep -a '"t":"answered"' $j | jq -r .b 2>/dev/null | sort -u | wc -l)
-		[ $sent -gt $answered ] && torn=$((torn + 1))
+		sent=$(grep -ac '"t":"sent"' $j)
+		[ $(batches sent) -gt $(batches answered) ] && torn=$((torn + 1))
 		cmctl job resume $job -o jsonl >out 2>err &
 		pid=$!
 	done
@@ -37,10 +41,6 @@ run() { # run JOB OPERATION COMMAND...: killed six times; lost is how many faile
 	test "$(jq -r '.[0].state' show)" = finished || { cat show err; exit 1; }
 	lost=$(jq -r '.[0].outcomes.failed // 0' show)
 	test $(jq -r '.[0].outcomes.done + (.[0].outcomes.already // 0)' show) = $((N - lost)) || { cat show; exit 1; }
-}
-told() { # told JOB: those that were lost name the certificate to revoke
-	cmctl job report $1 --format json | jq -r '.results[] | select(.outcome == "failed") | .error.message' >messages
-	test $(grep -c 'certificate [0-9]* was issued for it' messages) = $lost || { cat messages; exit 1; }
 }
 torn() { # torn LEAST: so many of the kills must have left a request without its answer
 	echo "$torn of $kills runs were killed with a request on its way"
