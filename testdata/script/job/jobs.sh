@@ -29,9 +29,9 @@ inputs() { # what the writes need and no gateway has a part in
 begin() { # a folder for each write, with what it needs of this gateway (--certs 400)
 	rm -rf work; mkdir work
 	for write in $writes; do mkdir -p work/$write/out; done
-	cmctl cert search --not-revoked -o id | awk '$1 > 10003' | head -n $((2 * N)) >ids
-	head -n $N ids >work/revoke/ids
-	tail -n $N ids >work/hold/ids
+	cmctl cert search --not-revoked -o id | awk '$1 > 10003' | head -n $((2 * N)) >work/ids
+	head -n $N work/ids >work/revoke/ids
+	tail -n $N work/ids >work/hold/ids
 	cmctl cert search --reason certificateHold -o id | awk '$1 > 10000' | head -n $N >work/reinstate/ids
 	{ echo fqdn; seq -f u%g.example.com $N; } >work/update/list.csv
 	(cd work/update; cmctl reg create p-scep --type device --from list.csv --yes -o jsonl >created && { echo regid,status; jq -r '.regid + ",closed"' created; } >change.csv) || return 1
