@@ -50,6 +50,11 @@ type Header struct {
 	Flags  map[string][]string `json:"flags,omitempty"`
 	Args   []string            `json:"args,omitempty"`
 	Folder string              `json:"folder,omitempty"` // that file names are relative to
+
+	// Temporary files of its runs have Mark in their names and are in these
+	// folders: by that a run knows what one that was killed left there.
+	Mark   string   `json:"mark,omitempty"`
+	Marked []string `json:"marked,omitempty"`
 }
 
 // record is one line of the journal. Which members it has depends on Type.

@@ -3,6 +3,7 @@ package bulk
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"errors"
 	"hash"
 	"maps"
 	"slices"
@@ -149,6 +150,15 @@ func (b *Builder) Add(it Item, f Facts) (bool, error) {
 		b.err = b.flush()
 	}
 	return true, b.err
+}
+
+// Complete gives the item that was added last the data that were not there yet.
+func (b *Builder) Complete(data []byte) error {
+	if len(b.chunk) == 0 {
+		return errors.New("bulk: the item is in the journal already")
+	}
+	b.chunk[len(b.chunk)-1].Data = data
+	return nil
 }
 
 func count(counts map[string]int, name string) {

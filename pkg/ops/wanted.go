@@ -160,7 +160,7 @@ const (
 // late. Where the server makes the key, or there is none, nothing else tells
 // the certificate of a lost answer from those of other requests.
 func (r *Runner) noteArrived(ctx context.Context, w *wanted, validFrom time.Time) error {
-	switch now := time.Now(); {
+	switch now := r.Client.Now(); {
 	case w.cn == "" && !validFrom.IsZero():
 		w.since, w.until = validFrom.Add(-time.Second), validFrom.Add(time.Second)
 	case w.cn == "":

@@ -86,7 +86,7 @@ func runDownload(ctx context.Context, o *downloadOptions) error {
 	for i, it := range items {
 		names[i].Stem = it.Key
 	}
-	files, err := o.target.create(names, nil, nil)
+	files, err := o.target.create(o.f.Files(), names, nil, nil)
 	if err != nil {
 		return err
 	}

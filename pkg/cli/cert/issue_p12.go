@@ -89,7 +89,7 @@ func (o *issueP12Options) getPassword(ctx context.Context) (err error) {
 		o.came = true // what came before is under it
 		o.password, err = o.f.SecretFile("--generate-password", o.generate)
 	case o.generate != "":
-		if o.generated, err = cmdutil.CreateOut(o.generate, false); err != nil {
+		if o.generated, err = o.f.Files().Create(o.generate, false); err != nil {
 			return exit.Usagef("it is never written over another file: give a new name", "--generate-password: %w", err)
 		}
 		o.password = cmdutil.NewPassword()

@@ -105,7 +105,7 @@ func (o *issuing) run(ctx context.Context) error {
 			return err
 		}
 	}
-	files, err := o.target.create(fieldsOf(list), f.StillToDo(), f.WasSent())
+	files, err := o.target.create(f.Files(), fieldsOf(list), f.StillToDo(), f.WasSent())
 	if err != nil {
 		return err
 	}
@@ -119,13 +119,6 @@ func (o *issuing) run(ctx context.Context) error {
 	runner, job, err := o.connect(ctx, list, &in)
 	if err != nil {
 		return err
-	}
-	if key := o.requests.key; key != nil && key.spec != "" {
-		if list[0].req, err = key.make(o.requests.name, o.requests.alt); err != nil {
-			job.Discard()
-			return err
-		}
-		f.Notice("new key in %s, its request in %s", key.keyFile.Path, key.csrFile.Path)
 	}
 	w := &issueWrite{issuing: o, runner: runner, list: list, files: files, in: in, made: make([]stored, len(list)), records: o.target.toFiles() || f.FormatGiven(), opt: opt}
 	run := cmdutil.JobRun[stored]{
@@ -162,16 +155,22 @@ func (o *issuing) list() ([]csr, error) {
 	var list []csr
 	err := o.f.Resumed().Each(func(r bulk.Result) error {
 		c, err := o.requests.parse(r.Input, r.Data)
+		if err == nil && o.requests.asked {
+			var subject csr
+			subject, err = o.requests.ofSubject()
+			c.fields = subject.fields // its files are called as when the job began
+		}
 		list = append(list, c)
 		return err
 	})
 	return list, err
 }
 
-// makeReady makes what the verb needs here: files for a new key, secrets.
+// makeReady makes what the verb needs here: files for a new key, secrets. A job
+// that goes on has its key: it was made before the plan was frozen.
 func (o *issuing) makeReady(ctx context.Context, list []csr) error {
-	if key := o.requests.key; key != nil {
-		if err := key.create(&o.target, list[0].fields); err != nil {
+	if key := o.requests.key; key != nil && !o.f.Resuming() {
+		if err := key.create(o.f.Files(), &o.target, list[0].fields); err != nil {
 			key.discard()
 			return err
 		}
@@ -214,8 +213,27 @@ func (o *issuing) connect(ctx context.Context, list []csr, in *cmapi.IssueReques
 	job, err := f.NewJob(ctx, "cert "+o.verb, o.job, len(list) == 1, func(job *bulk.Job) error {
 		job.Header.Describe, job.Header.Batch, job.Header.KeyColumn = write.Describe, 1, "csr"
 		return planRequests(job, list)
-	}, func(*bulk.Job) error { return cmdutil.Confirm(ctx, f, write) })
+	}, func(job *bulk.Job) error {
+		if err := cmdutil.Confirm(ctx, f, write); err != nil {
+			return err
+		}
+		return o.newKey(job, list)
+	})
 	return runner, job, err
+}
+
+// newKey makes the key that was asked for, and puts the request for it into the
+// plan.
+func (o *issuing) newKey(job *bulk.Job, list []csr) (err error) {
+	key := o.requests.key
+	if key == nil || key.spec == "" {
+		return nil
+	}
+	if list[0].req, err = key.make(o.requests.name, o.requests.alt); err != nil {
+		return err
+	}
+	o.f.Notice("new key in %s, its request in %s", key.keyFile.Path, key.csrFile.Path)
+	return job.Plan().Complete(list[0].req.DER)
 }
 
 // planRequests puts requests into a job. One that is named twice is issued for

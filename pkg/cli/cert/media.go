@@ -98,7 +98,7 @@ func (t *target) toFiles() bool { return t.out != "" || t.dir != "" }
 // create makes the output files, one for each answer, before anything is sent.
 // wanted says which are to be made; nil: all. Of those that were sent for, an
 // earlier run may have written the file and not come to say so.
-func (t *target) create(fields []cmdutil.NameFields, wanted, sent func(int) bool) (files []*cmdutil.OutFile, err error) {
+func (t *target) create(out *cmdutil.OutFiles, fields []cmdutil.NameFields, wanted, sent func(int) bool) (files []*cmdutil.OutFile, err error) {
 	if !t.toFiles() {
 		return make([]*cmdutil.OutFile, len(fields)), nil
 	}
@@ -114,11 +114,11 @@ func (t *target) create(fields []cmdutil.NameFields, wanted, sent func(int) bool
 		}
 		switch {
 		case paths != nil && sent != nil && sent(i):
-			o, err = cmdutil.CreateOutLate(paths[i], t.force)
+			o, err = out.CreateLate(paths[i], t.force)
 		case paths != nil:
-			o, err = cmdutil.CreateOut(paths[i], t.force)
+			o, err = out.Create(paths[i], t.force)
 		default:
-			o, err = cmdutil.CreateOutIn(t.dir, t.force)
+			o, err = out.CreateIn(t.dir, t.force)
 		}
 		if err != nil {
 			discard(files)

@@ -41,7 +41,7 @@ func (k *keyOptions) given() bool {
 }
 
 // create makes the files for key and request, before anything is sent.
-func (k *keyOptions) create(t *target, fields cmdutil.NameFields) error {
+func (k *keyOptions) create(files *cmdutil.OutFiles, t *target, fields cmdutil.NameFields) error {
 	switch {
 	case k.spec == "" && k.given():
 		return exit.Usagef("", "--key-out, --key-password-file and --key-unencrypted are for --new-key")
@@ -70,10 +70,10 @@ func (k *keyOptions) create(t *target, fields cmdutil.NameFields) error {
 		return exit.Usagef("give the key another name with --key-out", "%w", err)
 	}
 	var err error
-	if k.keyFile, err = cmdutil.CreateOut(key, t.force); err != nil {
+	if k.keyFile, err = files.Create(key, t.force); err != nil {
 		return err
 	}
-	k.csrFile, err = cmdutil.CreateOut(request, t.force)
+	k.csrFile, err = files.Create(request, t.force)
 	return err
 }
 

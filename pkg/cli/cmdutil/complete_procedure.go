@@ -148,7 +148,7 @@ func rememberProcedures(file string, list []cmapi.Procedure) {
 	if file == "" || err != nil || os.MkdirAll(filepath.Dir(file), 0o700) != nil {
 		return
 	}
-	out, err := CreateOut(file, true)
+	out, err := new(OutFiles).Create(file, true)
 	if err != nil {
 		return
 	}

@@ -45,6 +45,7 @@ type Factory struct {
 	officers map[signer.Ref]*signer.Identity
 	tokens   *pkcs11.Tokens
 	args     []string // of the command that runs
+	files    OutFiles
 
 	resumed   *bulk.Job    // goes on; nil: none
 	asOfficer bool         // it may be another officer's
@@ -57,6 +58,9 @@ type Factory struct {
 
 // UseFlags tells the factory which command's flags count.
 func (f *Factory) UseFlags(fs *pflag.FlagSet) { f.flags, f.output = fs, nil }
+
+// Files makes output files.
+func (f *Factory) Files() *OutFiles { return &f.files }
 
 // UseArgs tells the factory the command's arguments.
 func (f *Factory) UseArgs(args []string) { f.args = args }

@@ -46,6 +46,7 @@ func (f *Factory) NewJob(ctx context.Context, verb string, flags JobFlags, singl
 	h.Comment, h.Ticket, h.Drill, h.Verify = flags.Comment, flags.Ticket, flags.Drill, string(flags.Verify)
 	h.Flags, h.Args = f.keptFlags()
 	h.Folder, _ = os.Getwd()
+	h.Mark, h.Marked = f.files.made()
 	for _, step := range []func() error{
 		func() error { return fill(j) }, // before a key is opened: most of what may be wrong is wrong here
 		func() error { return flags.CheckDigest(j.Plan()) },

@@ -19,7 +19,7 @@ func (f *Factory) Keep(name string, data []byte) (string, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return "", exit.New(exit.Failure, "", "it cannot be kept: %w", err)
 	}
-	file, err := CreateOutIn(dir, false)
+	file, err := f.files.CreateIn(dir, false)
 	if err != nil {
 		return "", exit.New(exit.Failure, "", "it cannot be kept: %w", err)
 	}

@@ -63,7 +63,7 @@ func TestCommitAs(t *testing.T) {
 	path := filepath.Join(dir, "a.p12")
 	var paths []string
 	for _, force := range []bool{false, false, false, true} {
-		o, err := CreateOutIn(dir, force)
+		o, err := new(OutFiles).CreateIn(dir, force)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -79,7 +79,7 @@ func TestCommitAs(t *testing.T) {
 	if got := files(t, dir); len(got) != 3 || got["a.p12"] != "4" || got["a-2.p12"] != "2" {
 		t.Errorf("%v", got)
 	}
-	late, err := CreateOut(filepath.Join(dir, "b"), false)
+	late, err := new(OutFiles).Create(filepath.Join(dir, "b"), false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -92,7 +92,7 @@ func TestCommitAs(t *testing.T) {
 	if got := files(t, dir); len(got) != 4 || got["b"] != "another's" {
 		t.Errorf("%v", got)
 	}
-	if _, err := CreateOutIn(filepath.Join(dir, "nowhere"), false); exit.Of(err) != exit.Usage {
+	if _, err := new(OutFiles).CreateIn(filepath.Join(dir, "nowhere"), false); exit.Of(err) != exit.Usage {
 		t.Errorf("%v", err)
 	}
 }

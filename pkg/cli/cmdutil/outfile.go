@@ -2,12 +2,15 @@ package cmdutil
 
 import (
 	"bufio"
+	"crypto/rand"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/cmctl/cmctl/pkg/exit"
@@ -24,9 +27,61 @@ type OutFile struct {
 
 const thereHint = "give another name, or --force to overwrite it"
 
-// CreateOut makes the temporary file. Without force a file of that name is not
+// OutFiles makes the output files of a run. The names of the temporary ones have
+// its mark in them: what a killed run left behind is known by it, and nobody
+// else's file is.
+type OutFiles struct {
+	mark    string
+	folders []string // where temporary files were made, absolute
+}
+
+// Mark is the mark: that of the job, when the run goes on with one.
+func (o *OutFiles) Mark() string {
+	if o.mark == "" {
+		var unique [6]byte
+		_, _ = rand.Read(unique[:]) // never fails (crypto/rand)
+		o.mark = hex.EncodeToString(unique[:])
+	}
+	return o.mark
+}
+
+// temp makes a temporary file, 0600.
+func (o *OutFiles) temp(dir, start string) (*os.File, error) {
+	tmp, err := os.CreateTemp(dir, start+"."+o.Mark()+".*")
+	if err != nil {
+		return nil, err
+	}
+	if folder, err := filepath.Abs(dir); err == nil && !slices.Contains(o.folders, folder) {
+		o.folders = append(o.folders, folder)
+	}
+	return tmp, nil
+}
+
+// made is the mark and where files have it; empty when there are none.
+func (o *OutFiles) made() (mark string, folders []string) { return o.mark, o.folders }
+
+// clear takes away what runs with this mark left in some folders. None of them
+// may be at work.
+func (o *OutFiles) clear(folders []string) error {
+	var errs []error
+	for _, dir := range folders {
+		entries, _ := os.ReadDir(dir) // not there on another machine, nor is what was left in it
+		for _, e := range entries {
+			rest, number, ok := strings.Cut(e.Name(), "."+o.mark+".")
+			if !ok || rest == "" || rest[0] != '.' || strings.Trim(number, "0123456789") != "" || !e.Type().IsRegular() {
+				continue
+			}
+			if err := os.Remove(filepath.Join(dir, e.Name())); err != nil {
+				errs = append(errs, err)
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// Create makes the temporary file. Without force a file of that name is not
 // overwritten.
-func CreateOut(path string, force bool) (*OutFile, error) {
+func (o *OutFiles) Create(path string, force bool) (*OutFile, error) {
 	if st, err := os.Stat(path); err == nil {
 		switch {
 		case st.IsDir():
@@ -37,23 +92,23 @@ func CreateOut(path string, force bool) (*OutFile, error) {
 	} else if !errors.Is(err, fs.ErrNotExist) {
 		return nil, exit.Usagef("", "%w", err)
 	}
-	return CreateOutLate(path, force)
+	return o.CreateLate(path, force)
 }
 
-// CreateOutLate is CreateOut for a file that may turn out to be there and
-// right: whether it may be overwritten is found out by Commit.
-func CreateOutLate(path string, force bool) (*OutFile, error) {
-	tmp, err := os.CreateTemp(filepath.Dir(path), "."+filepath.Base(path)+".*") // 0600
+// CreateLate is Create for a file that may turn out to be there and right:
+// whether it may be overwritten is found out by Commit.
+func (o *OutFiles) CreateLate(path string, force bool) (*OutFile, error) {
+	tmp, err := o.temp(filepath.Dir(path), "."+filepath.Base(path))
 	if err != nil {
 		return nil, exit.Usagef("", "cannot write to %s: %w", path, err)
 	}
 	return &OutFile{path, tmp, force}, nil
 }
 
-// CreateOutIn makes the temporary file of one whose name comes out later:
-// CommitAs tells it.
-func CreateOutIn(dir string, force bool) (*OutFile, error) {
-	tmp, err := os.CreateTemp(dir, ".cmctl-*") // 0600
+// CreateIn makes the temporary file of one whose name comes out later: CommitAs
+// tells it.
+func (o *OutFiles) CreateIn(dir string, force bool) (*OutFile, error) {
+	tmp, err := o.temp(dir, ".cmctl")
 	if err != nil {
 		return nil, exit.Usagef("", "cannot write to %s: %w", dir, err)
 	}
@@ -70,7 +125,7 @@ func (o *OutFile) Commit(data []byte) error {
 	return o.end(err)
 }
 
-// CommitAs is Commit for a file of CreateOutIn. When the name is taken and may
+// CommitAs is Commit for a file of CreateIn. When the name is taken and may
 // not be overwritten, a number is put behind it: the data cannot wait.
 func (o *OutFile) CommitAs(path string, data []byte) error {
 	err := o.write(data)

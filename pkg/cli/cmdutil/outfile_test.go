@@ -31,7 +31,7 @@ func TestOutFile(t *testing.T) {
 	t.Run("whole or not at all, and for the owner alone", func(t *testing.T) {
 		dir := t.TempDir()
 		path := filepath.Join(dir, "a.pem")
-		o, err := CreateOut(path, false)
+		o, err := new(OutFiles).Create(path, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -51,7 +51,7 @@ func TestOutFile(t *testing.T) {
 	})
 	t.Run("discarded", func(t *testing.T) {
 		dir := t.TempDir()
-		o, err := CreateOut(filepath.Join(dir, "a"), false)
+		o, err := new(OutFiles).Create(filepath.Join(dir, "a"), false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -68,10 +68,10 @@ func TestOutFile(t *testing.T) {
 		if err := os.WriteFile(path, []byte("old"), 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if _, err := CreateOut(path, false); exit.Of(err) != exit.Usage || !strings.Contains(exit.HintOf(err), "--force") {
+		if _, err := new(OutFiles).Create(path, false); exit.Of(err) != exit.Usage || !strings.Contains(exit.HintOf(err), "--force") {
 			t.Errorf("%v", err)
 		}
-		o, err := CreateOut(path, true)
+		o, err := new(OutFiles).Create(path, true)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -92,7 +92,7 @@ func TestOutFile(t *testing.T) {
 			t.Fatal(err)
 		}
 		for name, path := range map[string]string{"a folder": dir, "no folder": filepath.Join(dir, "no", "a"), "below a file": filepath.Join(plain, "a")} {
-			if _, err := CreateOut(path, true); exit.Of(err) != exit.Usage {
+			if _, err := new(OutFiles).Create(path, true); exit.Of(err) != exit.Usage {
 				t.Errorf("%s: %v", name, err)
 			}
 		}
@@ -134,5 +134,41 @@ func TestFullDisk(t *testing.T) {
 	}
 	if entries, _ := os.ReadDir(dir); len(entries) != 0 {
 		t.Errorf("left behind: %v", entries)
+	}
+}
+
+// What a killed run left is taken away by its mark, and nothing else is.
+func TestClear(t *testing.T) {
+	dir, other := t.TempDir(), t.TempDir()
+	killed := &OutFiles{}
+	for _, place := range []string{dir, other} {
+		if _, err := killed.Create(filepath.Join(place, "a.p12"), false); err != nil {
+			t.Fatal(err)
+		}
+		if _, err := killed.CreateIn(place, false); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if _, err := new(OutFiles).Create(filepath.Join(dir, "b.p12"), false); err != nil { // of another run
+		t.Fatal(err)
+	}
+	mark, folders := killed.made()
+	kept := []string{"." + mark + ".1", "a." + mark + ".1", ".a." + mark + ".p12", ".a." + mark}
+	for _, name := range kept {
+		if err := os.WriteFile(filepath.Join(dir, name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := os.Mkdir(filepath.Join(dir, ".c."+mark+".1"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := (&OutFiles{mark: mark}).clear(append(folders, filepath.Join(dir, "nowhere"))); err != nil {
+		t.Fatal(err)
+	}
+	for place, n := range map[string]int{dir: len(kept) + 2, other: 0} {
+		left, err := os.ReadDir(place)
+		if err != nil || len(left) != n {
+			t.Errorf("%d left, want %d: %v %v", len(left), n, left, err)
+		}
 	}
 }

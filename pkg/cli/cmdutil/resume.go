@@ -81,6 +81,17 @@ func (f *Factory) Resume(ctx context.Context, j *bulk.Job, asOfficer bool) error
 	return f.Rerun(ctx, h.Verb, flags, h.Args)
 }
 
+// ClearUp takes away the temporary files that a killed run of a job left: nobody
+// else works on it now.
+func (f *Factory) ClearUp(j *bulk.Job) {
+	if f.files.mark = j.Header.Mark; f.files.mark == "" {
+		return
+	}
+	if err := f.files.clear(j.Header.Marked); err != nil {
+		f.Warn("what an earlier run left behind: %v", err)
+	}
+}
+
 // checkBound refuses to go on with a job at another gateway, with another trust
 // in it, or as another officer.
 func (f *Factory) checkBound(ctx context.Context, j *bulk.Job) error {

@@ -81,7 +81,7 @@ func runReport(o *reportOptions) error {
 		}
 		return w.Flush()
 	}
-	file, err := cmdutil.CreateOut(o.out, o.force)
+	file, err := o.f.Files().Create(o.out, o.force)
 	if err != nil {
 		return err
 	}

@@ -20,6 +20,7 @@ import (
 type keeper struct {
 	secret *secret
 	list   bool
+	files  *cmdutil.OutFiles
 	out    *cmdutil.OutFile
 }
 
@@ -32,14 +33,14 @@ func newKeeper(f *cmdutil.Factory, s *secret, devices []device, list bool) (*kee
 		return nil, nil
 	}
 	if f.Resuming() {
-		k := &keeper{s, list, &cmdutil.OutFile{Path: s.keepIn}}
+		k := &keeper{s, list, f.Files(), &cmdutil.OutFile{Path: s.keepIn}}
 		return k, k.load(f, devices)
 	}
-	out, err := cmdutil.CreateOut(s.keepIn, false)
+	out, err := f.Files().Create(s.keepIn, false)
 	if err != nil {
 		return nil, exit.Usagef("name a new file", "--%s: %w", s.makeFlag, err)
 	}
-	k := &keeper{s, list, out}
+	k := &keeper{s, list, f.Files(), out}
 	for i := range devices {
 		if !devices[i].made {
 			continue
@@ -136,7 +137,7 @@ func (k *keeper) finish(devices []device, results []bulk.Result, goesOn bool) er
 		err = os.Remove(k.out.Path)
 	case k.list:
 		var out *cmdutil.OutFile
-		if out, err = cmdutil.CreateOut(k.out.Path, true); err == nil {
+		if out, err = k.files.Create(k.out.Path, true); err == nil {
 			err = out.Commit(k.content(devices, results, goesOn))
 		}
 	}

@@ -43,7 +43,10 @@ func lookUp(ctx context.Context, runner *ops.Runner, at ops.RegistrationPlace, f
 	if err := g.Wait(); err != nil {
 		return nil, err
 	}
-	if from == "" {
+	switch {
+	case from == "" && !all:
+		return nil, nil
+	case from == "":
 		return found, errs[0]
 	}
 	lines := map[string]int{}

@@ -112,7 +112,7 @@ func runExpiring(ctx context.Context, o *expiringOptions) error {
 	}
 	var file *cmdutil.OutFile
 	if o.out != "" {
-		if file, err = cmdutil.CreateOut(o.out, o.force); err != nil {
+		if file, err = o.f.Files().Create(o.out, o.force); err != nil {
 			return err
 		}
 		defer file.Discard()
