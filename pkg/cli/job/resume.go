@@ -52,9 +52,5 @@ func runResume(ctx context.Context, f *cmdutil.Factory, name string, asOfficer b
 	if j.Header.Drill {
 		return exit.Usagef("", "the job %s was a drill: nothing is left to do", j.Header.Job)
 	}
-	if j.Finished() {
-		f.Notice("the job %s is finished: %s", j.Header.Job, cmdutil.CountsText(j.Counts()))
-		return f.PrintNothing()
-	}
 	return f.Resume(ctx, j, asOfficer)
 }
