@@ -103,7 +103,7 @@ func runAll(ctx context.Context, f *cmdutil.Factory, job *bulk.Job, flags cmduti
 		if res.FQDN == "" {
 			res.FQDN = d.named
 		}
-		if d.made && keeps(r.Outcome, false) {
+		if d.made && mayBeUsed(r.Outcome) {
 			res.File = keep.out.Path
 		}
 		return res, true
@@ -115,7 +115,7 @@ func runAll(ctx context.Context, f *cmdutil.Factory, job *bulk.Job, flags cmduti
 		Finish: func() error {
 			results := make([]bulk.Result, 0, len(devices))
 			err := job.Each(func(r bulk.Result) error { results = append(results, r); return nil })
-			return errors.Join(err, keep.finish(devices, results, job.Dir() != ""))
+			return errors.Join(err, keep.finish(devices, results, func(i int) bool { return job.Dir() != "" && job.StillToDo(i) }))
 		},
 	}
 	return run.Run(ctx, f, opt, flags)
