@@ -319,11 +319,8 @@ func TestOtherWriteErrors(t *testing.T) {
 	if again := w.Write(bo); !reflect.DeepEqual(again, err) {
 		t.Errorf("the next write says %v", again)
 	}
-	if err := Details(io.Discard, false, []Line{{Label: "a", Value: "b"}}); err != nil {
-		t.Errorf("Details: %v", err)
-	}
-	if err := Details(full{}, false, []Line{{Label: "a", Value: "b"}}); err == nil {
-		t.Error("Details swallowed the error")
+	if err := NewWriter(certs, Options{Format: Table, Details: true, Out: full{}}).Write(anna); err == nil {
+		t.Error("the details form swallowed the error")
 	}
 }
 
