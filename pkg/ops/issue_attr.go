@@ -16,7 +16,7 @@ import (
 type AttrIssuance struct {
 	Issuance // Leaf is nil: an attribute certificate is no X.509 certificate
 	// Cert is the attribute certificate; nil when the bytes are of a form that
-	// is not known here, which is no failure (NOTES 23).
+	// is not known here, which is no failure (docs/api-notes.md, 23).
 	Cert *pki.AttrCert
 }
 

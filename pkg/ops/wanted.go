@@ -138,7 +138,7 @@ func (r *Runner) isIssued(ctx context.Context, c *cmapi.Certificate, w *wanted) 
 }
 
 // isListed tells whether a search shows this certificate: by serial, and by
-// issuer where it is shown as a name and not as bare values (NOTES 27).
+// issuer where it is shown as a name and not as bare values (docs/api-notes.md, 27).
 func isListed(c *cmapi.Certificate, cert *x509.Certificate) bool {
 	_, err := pki.ParseName(c.Issuer)
 	return c.Serial.Equal(pki.SerialOf(cert.SerialNumber)) && (err != nil || c.Issuer == "" || pki.SameName(c.Issuer, pki.DN(cert.RawIssuer)))
