@@ -112,7 +112,7 @@ func runChange(ctx context.Context, o *changeOptions, c change) error {
 	})
 	switch {
 	case errors.Is(err, errNothing):
-		return output.NewWriter(outcomeNoun, opt).Close()
+		return output.Print(outcomeNoun, opt)
 	case err != nil:
 		return err
 	}

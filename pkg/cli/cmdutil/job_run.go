@@ -70,6 +70,11 @@ func (r *JobRun[T]) Run(ctx context.Context, f *Factory, opt output.Options, fla
 	if err != nil {
 		return err
 	}
+	if r.Job.Dir() != "" {
+		opt.Cut = func(rows, all int) {
+			f.Warn("the table stops at %d rows and there are %d: `cmctl job report %s` has every item, %s those that failed", rows, all, r.Job.Header.Job, filepath.Join(r.Job.Dir(), bulk.ListFile(bulk.Failed)))
+		}
+	}
 	p := newPrinter(r, opt)
 	progress := terminal.NewProgress(f.Streams, opt.Format.IsJSON() || f.isSet("quiet"))
 	late := false
@@ -184,8 +189,6 @@ func (r *JobRun[T]) end(ctx context.Context, f *Factory, p *printer[T], stop err
 		stop = exit.New(exit.Failure, "everything was carried out; look at it with `"+r.Look+"`", "the results cannot be printed: %w", err)
 	case err != nil:
 		f.Warn("the results cannot be printed: %v", err)
-	case name != "" && p.w.Truncated():
-		f.Warn("the table stops there; `cmctl job report %s` has every item, %s those that failed", name, filepath.Join(r.Job.Dir(), bulk.ListFile(bulk.Failed)))
 	}
 	if err := r.Job.Close(); err != nil && stop == nil {
 		stop = err

@@ -150,5 +150,5 @@ func (f *Factory) printNone(c output.Columns) error {
 	for _, name := range c.More {
 		none.Fields = append(none.Fields, output.Field[struct{}]{Name: name, Where: output.InWide})
 	}
-	return output.NewWriter(none, opt).Close()
+	return output.Print(none, opt)
 }
