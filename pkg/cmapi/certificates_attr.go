@@ -18,9 +18,5 @@ func (s *Certificates) IssueAttrCert(ctx context.Context, baseCertID string, in 
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.c.Do(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	return a.blob(), nil
+	return s.blob(ctx, r)
 }

@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strconv"
 )
 
 // Issuer is one issuing CA, as listIssuers shows it.
@@ -115,14 +114,7 @@ type IssuerPage struct {
 // the filters of IssuerParameters. The list is read under its declared name
 // and under that of the API's example (docs/api-notes.md, 1).
 func (s *Certificates) Issuers(ctx context.Context, f CertificateFilter, limit, offset int) (*IssuerPage, error) {
-	q := f.Query()
-	if limit > 0 {
-		q.Set("searchLimit", strconv.Itoa(limit))
-	}
-	if offset > 0 {
-		q.Set("searchOffset", strconv.Itoa(offset))
-	}
-	r := opListIssuers.read(q, acceptJSON)
+	r := opListIssuers.read(f.page(limit, offset), acceptJSON)
 	a, err := s.c.Do(ctx, r)
 	if err != nil {
 		return nil, err

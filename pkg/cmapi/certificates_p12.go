@@ -31,9 +31,5 @@ func (s *Certificates) IssueP12(ctx context.Context, in IssueRequest, password s
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.c.Do(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	return a.blob(), nil
+	return s.blob(ctx, r)
 }
