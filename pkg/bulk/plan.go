@@ -210,9 +210,6 @@ func (b *Builder) flush() error {
 // Len is how many items the plan has so far.
 func (b *Builder) Len() int { return b.n }
 
-// Excluded is how many were kept out so far.
-func (b *Builder) Excluded() int { return b.excluded }
-
 // Summary counts what the plan has so far.
 func (b *Builder) Summary() Summary { return b.summary }
 

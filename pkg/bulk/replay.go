@@ -22,10 +22,13 @@ func openJob(path string, write bool) (*Job, error) {
 	if filepath.Base(path) != JournalFile {
 		path = filepath.Join(path, JournalFile)
 	}
-	j := &Job{dir: filepath.Dir(path), wrong: map[int]*Recorded{}, made: map[int]string{}}
-	j.Header.Job = filepath.Base(j.dir)
+	dir, err := filepath.Abs(filepath.Dir(path)) // the run may be in another folder when it comes to the lists
+	if err != nil {
+		return nil, exit.New(exit.Failure, "", "the folder of the job: %w", err)
+	}
+	j := &Job{dir: dir, wrong: map[int]*Recorded{}, made: map[int]string{}}
+	j.Header.Job = filepath.Base(dir)
 	var file *os.File
-	var err error
 	if write {
 		file, err = openAppend(path, false)
 	} else {

@@ -79,7 +79,8 @@ type run struct {
 
 // Run sends what is open in the plan, after it has settled what earlier runs
 // left without an answer. It reports each item that this run settles, one at a
-// time, and those that it never sent as Skipped. The error is what stopped it.
+// time, and those that it never sent as Skipped; report must not wait for
+// anything, since the whole run would. The error is what stopped it.
 //
 // When ctx ends, what is in flight is finished and read back; nothing new is
 // sent.

@@ -74,8 +74,8 @@ cmctl of cert-manager is another program.`,
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	refuseUnknownVerbs(root)
 	refuseUnknownTopics(root)
-	f.Rerun = func(ctx context.Context, verb string, flags map[string][]string, args []string) error {
-		return rerun(ctx, f, verb, flags, args)
+	f.Verb = func(ctx context.Context, verb string, flags map[string][]string, args []string) (*cobra.Command, error) {
+		return verbAgain(ctx, f, verb, flags, args)
 	}
 	return root
 }

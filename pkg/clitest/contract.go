@@ -144,6 +144,13 @@ func bodyOf(r *http.Request) (body []byte, whole bool) {
 	return body, err == nil
 }
 
+// copyOf is a request whose form can be read without reading that of r.
+func copyOf(r *http.Request, body []byte) *http.Request {
+	copied := r.Clone(r.Context())
+	copied.Body = io.NopCloser(bytes.NewReader(body))
+	return copied
+}
+
 func (c *Contract) check(r *http.Request, base string, body []byte, answer *tee, note exchange) error {
 	s, err := c.served(base)
 	if err != nil {

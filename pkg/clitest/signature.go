@@ -1,10 +1,8 @@
 package clitest
 
 import (
-	"bytes"
 	"encoding/base64"
 	"encoding/json"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -24,9 +22,7 @@ func keepSignature(dir *string, next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		copied := r.Clone(r.Context())
-		copied.Body = io.NopCloser(bytes.NewReader(body))
-		if text := signatureOf(copied, body); text != "" {
+		if text := signatureOf(copyOf(r, body), body); text != "" {
 			der, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), ""))
 			if err == nil {
 				err = os.WriteFile(filepath.Join(*dir, signatureFile), der, 0o600)
@@ -35,7 +31,6 @@ func keepSignature(dir *string, next http.Handler) http.Handler {
 				panic(err)
 			}
 		}
-		r.Body = io.NopCloser(bytes.NewReader(body))
 		next.ServeHTTP(w, r)
 	})
 }

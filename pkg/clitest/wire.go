@@ -3,7 +3,6 @@ package clitest
 import (
 	"bytes"
 	"encoding/json"
-	"io"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -27,15 +26,12 @@ func noteSecrets(dir string, next http.Handler) http.Handler {
 			next.ServeHTTP(w, r)
 			return
 		}
-		copied := r.Clone(r.Context())
-		copied.Body = io.NopCloser(bytes.NewReader(body))
 		var seen []secret
 		if strings.HasPrefix(r.Header.Get("Content-Type"), "application/json") {
 			seen = secretsOfJSON(body)
-		} else if v := copied.FormValue("password"); v != "" {
+		} else if v := copyOf(r, body).FormValue("password"); v != "" {
 			seen = append(seen, secret{password, []byte(v)})
 		}
-		r.Body = io.NopCloser(bytes.NewReader(body))
 		answer := &tee{ResponseWriter: w, status: http.StatusOK}
 		defer func() {
 			if err := writeSecrets(dir, append(seen, secretsOfAnswer(r, answer)...)); err != nil {

@@ -12,15 +12,11 @@ func NewIssueAttrCert(baseCertID string, in IssueRequest) (Request, error) {
 // IssueAttrCert issues an attribute certificate for a base certificate
 // (issueCertificatePkcs10ToAttrCert) and returns it in the wanted media type,
 // of which the API names those of X.509. The bytes need not parse as X.509
-// (NOTES 23).
+// (docs/api-notes.md, 23).
 func (s *Certificates) IssueAttrCert(ctx context.Context, baseCertID string, in IssueRequest) (*Blob, error) {
 	r, err := NewIssueAttrCert(baseCertID, in)
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.c.Do(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	return a.blob(), nil
+	return s.blob(ctx, r)
 }

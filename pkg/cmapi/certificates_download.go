@@ -27,13 +27,14 @@ func (s *Certificates) Download(ctx context.Context, certID, media string, depth
 	if media == MediaPEM && depth > 0 {
 		media += ";depth=" + strconv.Itoa(depth)
 	}
-	a, err := s.c.Do(ctx, opDownload.read(nil, media, certID))
+	return s.blob(ctx, opDownload.read(nil, media, certID))
+}
+
+// blob sends a request that is answered by bytes.
+func (s *Certificates) blob(ctx context.Context, r Request) (*Blob, error) {
+	a, err := s.c.Do(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	return a.blob(), nil
-}
-
-func (a *Answer) blob() *Blob {
-	return &Blob{ContentType: a.ContentType, CertID: a.CertID, Bytes: a.Body}
+	return &Blob{ContentType: a.ContentType, CertID: a.CertID, Bytes: a.Body}, nil
 }

@@ -61,7 +61,7 @@ func (s *Certificates) Import(ctx context.Context, procedure string, entries []I
 
 // ImportLimit is the largest number of entries that the server takes in one
 // import, as the answer to a longer one says: -40 with `limit`, which is no
-// word about being busy (NOTES 31). 0 when the answer says nothing of it.
+// word about being busy (docs/api-notes.md, 31). 0 when the answer says nothing of it.
 func ImportLimit(err error) int {
 	var e *Error
 	if errors.As(err, &e) {

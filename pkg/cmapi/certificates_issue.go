@@ -58,9 +58,5 @@ func (s *Certificates) IssuePKCS10(ctx context.Context, in IssueRequest) (*Blob,
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.c.Do(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	return a.blob(), nil
+	return s.blob(ctx, r)
 }

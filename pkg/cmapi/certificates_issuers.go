@@ -5,7 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
-	"strconv"
 )
 
 // Issuer is one issuing CA, as listIssuers shows it.
@@ -29,7 +28,7 @@ func IssuerParameters() []string {
 }
 
 // UnmarshalJSON reads `subject` as one object and as a list of objects, which
-// are then one (NOTES 2).
+// are then one (docs/api-notes.md, 2).
 func (i *Issuer) UnmarshalJSON(raw []byte) (err error) {
 	var o object
 	if err = json.Unmarshal(raw, &o); err != nil {
@@ -113,16 +112,9 @@ type IssuerPage struct {
 // Issuers fetches one page of issuing CAs (listIssuers, deprecated): at most
 // limit after skipping offset; 0 leaves either to the gateway. f takes only
 // the filters of IssuerParameters. The list is read under its declared name
-// and under that of the API's example (NOTES 1).
+// and under that of the API's example (docs/api-notes.md, 1).
 func (s *Certificates) Issuers(ctx context.Context, f CertificateFilter, limit, offset int) (*IssuerPage, error) {
-	q := f.Query()
-	if limit > 0 {
-		q.Set("searchLimit", strconv.Itoa(limit))
-	}
-	if offset > 0 {
-		q.Set("searchOffset", strconv.Itoa(offset))
-	}
-	r := opListIssuers.read(q, acceptJSON)
+	r := opListIssuers.read(f.page(limit, offset), acceptJSON)
 	a, err := s.c.Do(ctx, r)
 	if err != nil {
 		return nil, err

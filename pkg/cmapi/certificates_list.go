@@ -102,6 +102,19 @@ func setUnlessEmpty(q url.Values, name, value string) {
 	}
 }
 
+// page is the query for one page: at most limit after skipping offset; 0 leaves
+// either to the gateway.
+func (f CertificateFilter) page(limit, offset int) url.Values {
+	q := f.Query()
+	if limit > 0 {
+		q.Set("searchLimit", strconv.Itoa(limit))
+	}
+	if offset > 0 {
+		q.Set("searchOffset", strconv.Itoa(offset))
+	}
+	return q
+}
+
 // FilterParameters are the API's names of the filters, and those of paging.
 func FilterParameters() []string {
 	names := []string{"searchLimit", "searchOffset"}
@@ -124,14 +137,7 @@ type CertificatePage struct {
 // List fetches one page (listCertificates): at most limit certificates after
 // skipping offset hits; 0 leaves either to the gateway.
 func (s *Certificates) List(ctx context.Context, f CertificateFilter, limit, offset int) (*CertificatePage, error) {
-	q := f.Query()
-	if limit > 0 {
-		q.Set("searchLimit", strconv.Itoa(limit))
-	}
-	if offset > 0 {
-		q.Set("searchOffset", strconv.Itoa(offset))
-	}
-	r := opListCertificates.read(q, acceptJSON)
+	r := opListCertificates.read(f.page(limit, offset), acceptJSON)
 	a, err := s.c.Do(ctx, r)
 	if err != nil {
 		return nil, err

@@ -11,7 +11,7 @@ const MediaPKCS12 = "application/x-pkcs12"
 // NewIssueP12 builds the issueCertificatePkcs10ToPkcs12 request. The key is
 // made by the server and comes back in a PKCS#12 file under the password,
 // which must not be empty: how a password that the server makes up reaches the
-// caller is not stated (NOTES 39). The PKCS#10 may be its unsigned part alone.
+// caller is not stated (docs/api-notes.md, 39). The PKCS#10 may be its unsigned part alone.
 // in.Media is not used.
 func NewIssueP12(in IssueRequest, password string) (Request, error) {
 	if password == "" {
@@ -31,9 +31,5 @@ func (s *Certificates) IssueP12(ctx context.Context, in IssueRequest, password s
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.c.Do(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	return a.blob(), nil
+	return s.blob(ctx, r)
 }

@@ -17,9 +17,5 @@ func (s *Certificates) SKIP(ctx context.Context, in IssueRequest) (*Blob, error)
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.c.Do(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	return a.blob(), nil
+	return s.blob(ctx, r)
 }

@@ -29,7 +29,7 @@ func (f *File) Create(name string) error {
 // Set gives a key of a context another value, making the context when it is
 // new; an empty value takes the key away. A relative path is one from where
 // the officer stands and is kept as absolute, unless it starts with ~/.
-func (f *File) Set(name, key, value string) error {
+func (f *File) Set(name, key, value string) (err error) {
 	s, ok := settingOf(key)
 	if !ok {
 		return exit.Usagef("keys are "+strings.Join(keyNames(), ", "), "unknown key %q of a context", key)
@@ -38,12 +38,10 @@ func (f *File) Set(name, key, value string) error {
 		if err := s.validate(value); err != nil {
 			return exit.New(exit.Usage, "", "%s: %w", key, err)
 		}
-		if s.path && !isURI(value) && !strings.HasPrefix(value, "~/") {
-			abs, err := filepath.Abs(value)
-			if err != nil {
-				return exit.Usagef("", "%s: %w", key, err)
+		if s.path {
+			if value, err = absolute(key, value); err != nil {
+				return err
 			}
-			value = abs
 		}
 	}
 	if err := f.Create(name); err != nil {
@@ -63,6 +61,26 @@ func (f *File) Set(name, key, value string) error {
 	}
 	put(node, key, &yaml.Node{Kind: yaml.ScalarNode, Tag: tag, Value: value})
 	return f.index()
+}
+
+// Absolute is the value of a flag; where it names a file, from where the officer
+// stands, so that it means the same in another folder.
+func Absolute(flag, value string) (string, error) {
+	if s, ok := settingOf(flag); flag != "config" && (!ok || !s.path) || value == "" {
+		return value, nil
+	}
+	return absolute(flag, value)
+}
+
+func absolute(key, value string) (string, error) {
+	if isURI(value) || strings.HasPrefix(value, "~/") {
+		return value, nil
+	}
+	abs, err := filepath.Abs(value)
+	if err != nil {
+		return "", exit.Usagef("", "%s: %w", key, err)
+	}
+	return abs, nil
 }
 
 // validate checks a value of a context.

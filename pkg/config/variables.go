@@ -55,16 +55,6 @@ func Variables() []Variable {
 	}
 }
 
-// Show is the variable's value as it may be printed: "(set)" for a secret, ""
-// when it is not set.
-func (v Variable) Show(env Lookup) string {
-	s, ok := lookupEnv(env, v.Name)
-	if ok && v.Sensitive {
-		return "(set)"
-	}
-	return s
-}
-
 // EnvFor gives the value of a flag's variable and the variable's name. A flag
 // that is not in the registry has none, and an empty variable is an unset one.
 func EnvFor(env Lookup, flag string) (value, variable string, ok bool) {

@@ -50,19 +50,6 @@ func TestKeys(t *testing.T) {
 	}
 }
 
-func TestShow(t *testing.T) {
-	env := look("CMCTL_PIN=hunter2", "CMCTL_SERVER=https://x", "CMCTL_SIGN_PIN=")
-	got := map[string]string{}
-	for _, v := range Variables() {
-		if s := v.Show(env); s != "" {
-			got[v.Name] = s
-		}
-	}
-	if want := map[string]string{"CMCTL_PIN": "(set)", "CMCTL_SERVER": "https://x"}; !reflect.DeepEqual(got, want) {
-		t.Errorf("got %v, want %v", got, want)
-	}
-}
-
 func TestEnv(t *testing.T) {
 	env := look("CMCTL_OUTPUT=json", "CMCTL_QUIET=", "CMCTL_YES=true", "CMCTL_NO_INPUT=Yes", "CMCTL_DEBUG=0", "CMCTL_NO_HEADER=maybe")
 	for _, tt := range []struct {

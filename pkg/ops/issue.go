@@ -49,14 +49,10 @@ func (r *Runner) issue(ctx context.Context, req *pki.Request, in cmapi.IssueRequ
 			return nil, err
 		}
 	}
-	sentAt, answer, err := r.exchange(ctx, call)
-	if in.ValidFrom.IsZero() {
-		want.since = sentAt.Add(-clockSkew)
-	}
+	answer, err := r.exchangeFor(ctx, want, call, in)
 	ctx = context.WithoutCancel(ctx)
-	var lost *cmapi.Error
-	switch {
-	case errors.As(err, &lost) && lost.Lost:
+	switch lost := lostAnswer(err); {
+	case lost != nil:
 		return r.settleIssue(ctx, want, in.Media, lost)
 	case err != nil:
 		return nil, err

@@ -16,7 +16,7 @@ import (
 type AttrIssuance struct {
 	Issuance // Leaf is nil: an attribute certificate is no X.509 certificate
 	// Cert is the attribute certificate; nil when the bytes are of a form that
-	// is not known here, which is no failure (NOTES 23).
+	// is not known here, which is no failure (docs/api-notes.md, 23).
 	Cert *pki.AttrCert
 }
 
@@ -47,14 +47,10 @@ func (r *Runner) IssueAttr(ctx context.Context, baseID string, base *x509.Certif
 	if err := r.noteArrived(ctx, want, in.ValidFrom); err != nil {
 		return nil, err
 	}
-	sentAt, answer, err := r.exchange(ctx, call)
-	if in.ValidFrom.IsZero() {
-		want.since = sentAt.Add(-clockSkew)
-	}
+	answer, err := r.exchangeFor(ctx, want, call, in)
 	ctx = context.WithoutCancel(ctx)
-	var lost *cmapi.Error
-	switch {
-	case errors.As(err, &lost) && lost.Lost:
+	switch lost := lostAnswer(err); {
+	case lost != nil:
 		return r.settleAttr(ctx, want, base, in.Media, lost)
 	case err != nil:
 		return nil, err

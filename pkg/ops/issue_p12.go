@@ -46,13 +46,9 @@ func (r *Runner) issueKeyed(ctx context.Context, call cmapi.Request, req *pki.Re
 	if err := r.noteArrived(ctx, want, in.ValidFrom); err != nil {
 		return nil, nil, err
 	}
-	sentAt, answer, err := r.exchange(ctx, call)
-	if in.ValidFrom.IsZero() {
-		want.since = sentAt.Add(-clockSkew)
-	}
-	var lost *cmapi.Error
-	switch {
-	case errors.As(err, &lost) && lost.Lost:
+	answer, err := r.exchangeFor(ctx, want, call, in)
+	switch lost := lostAnswer(err); {
+	case lost != nil:
 		return nil, nil, r.settleLostKey(context.WithoutCancel(ctx), want, lost)
 	case err != nil:
 		return nil, nil, err

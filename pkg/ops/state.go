@@ -28,19 +28,6 @@ type StateChange struct {
 	reason  *pki.Reason                               // by which a search finds what was changed; nil: none does
 }
 
-// Outlook is what a change would come to for a certificate in the state that
-// was read: Done when it would be changed, Already, or Failed with the reason.
-func (w *StateChange) Outlook(c *cmapi.Certificate) (Outcome, error) {
-	if w.reached(c) {
-		return Already, nil
-	}
-	if barred := w.barred(c); barred != nil {
-		barred.CertID = c.CertID
-		return Failed, barred
-	}
-	return Done, nil
-}
-
 // Changes is the write of state changes: of gives the one that a group of items
 // wants. The Key of an item is its certid.
 func (r *Runner) Changes(of func(group string) (*StateChange, error)) bulk.Write {

@@ -89,6 +89,16 @@ func (r *Runner) noteOlder(ctx context.Context, w *wanted, start time.Time) erro
 	return nil
 }
 
+// exchangeFor sends a request that issues. What it issues is looked for from the
+// send on, unless the start of its validity was asked for.
+func (r *Runner) exchangeFor(ctx context.Context, w *wanted, call cmapi.Request, in cmapi.IssueRequest) (*cmapi.Answer, error) {
+	sentAt, answer, err := r.exchange(ctx, call)
+	if in.ValidFrom.IsZero() {
+		w.since = sentAt.Add(-clockSkew)
+	}
+	return answer, err
+}
+
 // findIssued searches for the wanted certificate. A CA that sets the start of
 // validity further back than clocks lie apart is not believed: to take an
 // older certificate of the same key for the new one would be worse than to say
@@ -138,7 +148,7 @@ func (r *Runner) isIssued(ctx context.Context, c *cmapi.Certificate, w *wanted) 
 }
 
 // isListed tells whether a search shows this certificate: by serial, and by
-// issuer where it is shown as a name and not as bare values (NOTES 27).
+// issuer where it is shown as a name and not as bare values (docs/api-notes.md, 27).
 func isListed(c *cmapi.Certificate, cert *x509.Certificate) bool {
 	_, err := pki.ParseName(c.Issuer)
 	return c.Serial.Equal(pki.SerialOf(cert.SerialNumber)) && (err != nil || c.Issuer == "" || pki.SameName(c.Issuer, pki.DN(cert.RawIssuer)))

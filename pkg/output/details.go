@@ -2,46 +2,37 @@ package output
 
 import (
 	"bufio"
-	"io"
 	"strings"
 )
 
-// Line is one line of the details form.
-type Line struct {
-	Label, Value string
-	Below        []string // further lines, indented; then there may be no Value
-	Tone         Tone
+// labelled is one line of the details form.
+type labelled struct {
+	label, value string
+	below        []string // further lines, indented; then there may be no value
+	tone         Tone
 }
 
-// Details prints aligned "label: value" lines in the order given; lines
+// writeDetails prints aligned "label: value" lines in the order given; lines
 // without a value are left out.
-func Details(out io.Writer, color bool, lines []Line) error {
-	w := bufio.NewWriterSize(sink{out}, bufferSize)
-	if err := writeDetails(w, color, lines); err != nil {
-		return err
-	}
-	return w.Flush()
-}
-
-func writeDetails(out *bufio.Writer, color bool, lines []Line) error {
+func writeDetails(out *bufio.Writer, color bool, lines []labelled) error {
 	width := 0
 	for _, l := range lines {
-		if l.Value != "" {
-			width = max(width, textWidth(l.Label))
+		if l.value != "" {
+			width = max(width, textWidth(l.label))
 		}
 	}
 	for _, l := range lines {
-		if l.Value == "" && len(l.Below) == 0 {
+		if l.value == "" && len(l.below) == 0 {
 			continue
 		}
-		text := l.Label + ":"
-		if l.Value != "" {
-			text += strings.Repeat(" ", max(0, width-textWidth(l.Label))) + " " + paint(Escape(l.Value), l.Tone, color)
+		text := l.label + ":"
+		if l.value != "" {
+			text += strings.Repeat(" ", max(0, width-textWidth(l.label))) + " " + paint(Escape(l.value), l.tone, color)
 		}
 		if _, err := out.WriteString(text + "\n"); err != nil {
 			return err
 		}
-		for _, more := range l.Below {
+		for _, more := range l.below {
 			if _, err := out.WriteString("  " + Escape(more) + "\n"); err != nil {
 				return err
 			}
@@ -63,23 +54,23 @@ func (f *detailsForm[T]) write(v T) error {
 		f.out.WriteByte('\n') //nolint:errcheck // bufio keeps the error for the next write
 	}
 	f.started = true
-	lines := make([]Line, 0, len(f.fields))
+	lines := make([]labelled, 0, len(f.fields))
 	for _, field := range f.fields {
-		l := Line{Label: field.Label}
-		if l.Label == "" {
-			l.Label = field.Name
+		l := labelled{label: field.Label}
+		if l.label == "" {
+			l.label = field.Name
 		}
 		show := field.Value
 		if field.Detail != nil {
 			show = field.Detail
 		}
 		if field.Below != nil {
-			l.Below = field.Below(v)
+			l.below = field.Below(v)
 		} else {
-			l.Value = show(v)
+			l.value = show(v)
 		}
 		if field.Tone != nil {
-			l.Tone = field.Tone(v)
+			l.tone = field.Tone(v)
 		}
 		lines = append(lines, l)
 	}

@@ -165,7 +165,9 @@ type Options struct {
 	CSVSafe bool            // csv keeps a spreadsheet from reading cells as formulas
 	Record  *RecordTemplate // what -o template prints
 	Filter  *Filter         // what json and jsonl are put through; nil: nothing
-	Notice  func(string)    // told what a table leaves out; nil: no one
+	Notice  func(string)    // told which columns a table leaves out; nil: no one
+
+	Cut func(rows, all int) // told that a table has stopped at RowLimit; nil: no one
 }
 
 // DefaultRowLimit is where a table on a terminal stops. Pipes and files are never cut.

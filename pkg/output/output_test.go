@@ -227,12 +227,14 @@ func TestShortenTakesFromTheWidest(t *testing.T) {
 func TestRowLimit(t *testing.T) {
 	many := slices.Repeat([]cert{bo}, 7)
 	for _, tt := range []struct {
-		name      string
-		opt       Options
-		lines     int
-		truncated bool
+		name  string
+		opt   Options
+		lines int
+		cut   bool
 	}{
 		{"table on a terminal", Options{Format: Table, TTY: true, RowLimit: 5}, 6, true},
+		{"fewer wanted than the limit", Options{Format: Table, TTY: true, RowLimit: 5, Limit: 3}, 4, false},
+		{"more wanted than the limit", Options{Format: Table, TTY: true, RowLimit: 5, Limit: 6}, 6, true},
 		{"exactly at the limit", Options{Format: Table, TTY: true, RowLimit: 7}, 8, false},
 		{"table in a pipe", Options{Format: Table, RowLimit: 5}, 8, false},
 		{"wide on a terminal", Options{Format: Wide, TTY: true, RowLimit: 5}, 8, false},
@@ -242,18 +244,13 @@ func TestRowLimit(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			var b bytes.Buffer
-			tt.opt.Out = &b
-			w := NewWriter(certs, tt.opt)
-			for _, c := range many {
-				if err := w.Write(c); err != nil {
-					t.Fatal(err)
-				}
-			}
-			if err := w.Close(); err != nil {
+			cut := false
+			tt.opt.Out, tt.opt.Cut = &b, func(rows, all int) { cut = rows == 5 && all == 7 }
+			if err := Print(certs, tt.opt, many...); err != nil {
 				t.Fatal(err)
 			}
-			if n := strings.Count(b.String(), "\n"); n != tt.lines || w.Truncated() != tt.truncated || w.Count() != 7 {
-				t.Errorf("%d lines, truncated %v, count %d; want %d, %v, 7", n, w.Truncated(), w.Count(), tt.lines, tt.truncated)
+			if n := strings.Count(b.String(), "\n"); n != tt.lines || cut != tt.cut {
+				t.Errorf("%d lines, cut %v; want %d, %v", n, cut, tt.lines, tt.cut)
 			}
 		})
 	}
@@ -319,11 +316,8 @@ func TestOtherWriteErrors(t *testing.T) {
 	if again := w.Write(bo); !reflect.DeepEqual(again, err) {
 		t.Errorf("the next write says %v", again)
 	}
-	if err := Details(io.Discard, false, []Line{{Label: "a", Value: "b"}}); err != nil {
-		t.Errorf("Details: %v", err)
-	}
-	if err := Details(full{}, false, []Line{{Label: "a", Value: "b"}}); err == nil {
-		t.Error("Details swallowed the error")
+	if err := NewWriter(certs, Options{Format: Table, Details: true, Out: full{}}).Write(anna); err == nil {
+		t.Error("the details form swallowed the error")
 	}
 }
 

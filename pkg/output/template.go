@@ -19,18 +19,6 @@ type RecordTemplate struct{ t *template.Template }
 // TemplateText is what stands behind template= in the value of -o.
 func TemplateText(s string) string { return strings.TrimPrefix(s, templatePrefix) }
 
-// TemplateFunctions are the functions that a template has besides those of Go,
-// for the documents.
-func TemplateFunctions() [][2]string {
-	return [][2]string{
-		{"json VALUE", "the value as JSON"},
-		{"join SEP LIST", "the elements of a list, joined"},
-		{"date LAYOUT TIME", `a time in another layout, as in Go: date "2 Jan 2006" .validto`},
-		{"default TEXT VALUE", "the text where there is no value"},
-		{"lower TEXT, upper TEXT", "in lower or upper case"},
-	}
-}
-
 var templateFunctions = template.FuncMap{
 	"json": jsonText,
 	"join": func(sep any, list any) string {

@@ -21,8 +21,16 @@ type Writer[T any] struct {
 	form  form[T]
 	out   *bufio.Writer
 	limit int // rows of a table; 0: none
+	cut   func(rows, all int)
 	count int
 	err   error
+}
+
+// Print prints values that came whole.
+func Print[T any](n Noun[T], o Options, values ...T) error {
+	w := NewWriter(n, o)
+	_ = w.Write(values...) // Close says so
+	return w.Close()
 }
 
 // form is one way to print; each is in a file of its own.
@@ -33,15 +41,12 @@ type form[T any] interface {
 
 // NewWriter makes a Writer. Nothing is printed before the first Write or Close.
 func NewWriter[T any](n Noun[T], o Options) *Writer[T] {
-	w := &Writer[T]{out: bufio.NewWriterSize(sink{o.Out}, bufferSize)}
+	w := &Writer[T]{out: bufio.NewWriterSize(sink{o.Out}, bufferSize), cut: o.Cut}
 	w.err = n.Columns().Check(o.Columns, o.Sort)
 	w.form = newForm(n, o, w.out)
 	first := o.Limit
-	if o.Format == Table && !o.Details && o.TTY && o.RowLimit > 0 {
-		w.limit = o.RowLimit
-		if first == 0 || first > w.limit {
-			first = w.limit
-		}
+	if o.Format == Table && !o.Details && o.TTY && o.RowLimit > 0 && (first == 0 || first > o.RowLimit) {
+		w.limit, first = o.RowLimit, o.RowLimit
 	}
 	if first > 0 {
 		w.form = &firstForm[T]{left: first, next: w.form}
@@ -120,6 +125,9 @@ func (w *Writer[T]) Close() error {
 	if w.err == nil {
 		w.keep(w.form.close())
 		w.keep(w.out.Flush())
+		if w.err == nil && w.cut != nil && w.limit > 0 && w.count > w.limit {
+			w.cut(w.limit, w.count)
+		}
 	}
 	return w.err
 }
@@ -139,10 +147,6 @@ func (w *Writer[T]) End(err error) error {
 
 // Count is the number of values written, those past the row limit included.
 func (w *Writer[T]) Count() int { return w.count }
-
-// Truncated says whether the table has stopped at RowLimit; the caller says so
-// on stderr.
-func (w *Writer[T]) Truncated() bool { return w.limit > 0 && w.count > w.limit }
 
 // keep remembers the first error: what comes after it would be out of place.
 func (w *Writer[T]) keep(err error) {

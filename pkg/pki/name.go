@@ -89,16 +89,6 @@ func DN(der []byte) string {
 
 // String is the name by RFC 4514: CN=Demo Issuing CA,O=Demo,C=SE.
 func (n Name) String() string {
-	return n.join(strings.ToUpper, "", escape4514)
-}
-
-// RFC1779 is the name as the API's issuer filter takes it:
-// cn=Demo Issuing CA,o=Demo,c=SE, values with special characters quoted.
-func (n Name) RFC1779() string {
-	return n.join(strings.ToLower, "oid.", quote1779)
-}
-
-func (n Name) join(keyword func(string) string, oidPrefix string, value func(string) string) string {
 	var b strings.Builder
 	for i := len(n) - 1; i >= 0; i-- {
 		if b.Len() > 0 {
@@ -108,11 +98,7 @@ func (n Name) join(keyword func(string) string, oidPrefix string, value func(str
 			if j > 0 {
 				b.WriteByte('+')
 			}
-			kind := keyword(a.Type)
-			if isOID(a.Type) {
-				kind = oidPrefix + a.Type
-			}
-			b.WriteString(kind + "=" + value(a.Value))
+			b.WriteString(strings.ToUpper(a.Type) + "=" + escape4514(a.Value))
 		}
 	}
 	return b.String()
@@ -140,13 +126,6 @@ func escape4514(v string) string {
 		}
 	}
 	return b.String()
-}
-
-func quote1779(v string) string {
-	if v != "" && !strings.ContainsAny(v, ",=+<>#;\"\\\r\n") && strings.TrimSpace(v) == v && !strings.Contains(v, "  ") {
-		return v
-	}
-	return `"` + strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(v) + `"`
 }
 
 // textOf decodes the string types of X.520.

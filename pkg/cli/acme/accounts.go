@@ -85,18 +85,8 @@ func runAccounts(ctx context.Context, o *accountsOptions) error {
 	if err != nil {
 		return err
 	}
-	w := output.NewWriter(accountNoun, opt)
-	if err := w.Write(list...); err != nil {
-		return err
-	}
-	if err := w.Close(); err != nil {
-		return err
-	}
-	switch {
-	case w.Truncated():
-		o.f.Warn("the table stops at %d rows and there are %d: -o tsv or a pipe shows them", opt.RowLimit, len(list))
-	case len(list) == 0:
+	if len(list) == 0 {
 		o.f.Notice("no account matches")
 	}
-	return nil
+	return output.Print(accountNoun, opt, list...)
 }

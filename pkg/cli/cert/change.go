@@ -10,6 +10,7 @@ import (
 	"github.com/cmctl/cmctl/pkg/bulk"
 	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
 	"github.com/cmctl/cmctl/pkg/ops"
+	"github.com/cmctl/cmctl/pkg/output"
 )
 
 // changeOptions are what revoke, hold and reinstate share: which certificates,
@@ -111,7 +112,7 @@ func runChange(ctx context.Context, o *changeOptions, c change) error {
 	})
 	switch {
 	case errors.Is(err, errNothing):
-		return f.PrintNothing()
+		return output.Print(outcomeNoun, opt)
 	case err != nil:
 		return err
 	}

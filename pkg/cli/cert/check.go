@@ -116,7 +116,7 @@ func (o *changeOptions) tryOut(ctx context.Context, opt output.Options, sel *cmd
 	defer job.Discard()
 	switch _, err := o.fill(ctx, job, sel, false); {
 	case errors.Is(err, errNothing):
-		return o.f.PrintNothing()
+		return output.Print(prospectNoun, opt)
 	case err != nil:
 		return err
 	}

@@ -12,7 +12,6 @@ import (
 	"github.com/cmctl/cmctl/pkg/cmapi"
 	"github.com/cmctl/cmctl/pkg/exit"
 	"github.com/cmctl/cmctl/pkg/ops"
-	"github.com/cmctl/cmctl/pkg/output"
 )
 
 // issueWrite is the bulk.Write of every verb that issues: an answer is in its
@@ -24,10 +23,10 @@ type issueWrite struct {
 	files   []*cmdutil.OutFile
 	in      cmapi.IssueRequest
 	records bool // stdout has records, not certificates
-	opt     output.Options
 
 	mu   sync.Mutex
 	made []stored // by index; of what is done
+	bare [][]byte // by index, where stdout has certificates
 }
 
 // Do implements bulk.Write.
@@ -128,18 +127,28 @@ func (w *issueWrite) take(it bulk.Item, got *issued, err error, report func(bulk
 	if len(w.list) > 1 {
 		got.record.Input = c.file
 	}
-	rec, err := w.put(c, got, w.files[it.Index], w.records, w.opt)
+	rec, data, err := w.put(c, got, w.files[it.Index])
 	w.made[it.Index] = rec
+	if !w.records {
+		w.bare[it.Index] = data
+		w.f.Notice("issued certificate %s, serial %s", rec.CertID, rec.Serial)
+	}
 	report(bulk.Result{Item: it, Outcome: bulk.Done, ID: rec.CertID})
 	return err
 }
 
-// record is what is printed of an item: of those that are done, and where
-// certificates do not go to standard output themselves.
+// record is what is printed of an item: of those that are done.
 func (w *issueWrite) record(r bulk.Result) (stored, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	return w.made[r.Index], w.records && r.Outcome == bulk.Done
+	return w.made[r.Index], r.Outcome == bulk.Done
+}
+
+// certificate is what is printed where certificates go to standard output.
+func (w *issueWrite) certificate(r bulk.Result) []byte {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.bare[r.Index]
 }
 
 // stops tells the exit codes after which the next request would fare no

@@ -1,6 +1,7 @@
 package cert
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"strings"
@@ -93,15 +94,8 @@ func runIssuers(ctx context.Context, o *issuersOptions) error {
 	if err != nil && !errors.As(err, &incomplete) {
 		return err
 	}
-	w := output.NewWriter(issuerNoun, opt)
-	if werr := w.Write(list...); werr != nil {
-		return werr
-	}
-	if werr := w.Close(); werr != nil {
-		return werr
-	}
 	if err == nil && len(list) == 0 {
 		o.f.Notice("no issuer matches")
 	}
-	return err
+	return cmp.Or(output.Print(issuerNoun, opt, list...), err)
 }

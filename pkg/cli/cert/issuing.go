@@ -120,7 +120,10 @@ func (o *issuing) run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	w := &issueWrite{issuing: o, runner: runner, list: list, files: files, in: in, made: make([]stored, len(list)), records: o.target.toFiles() || f.FormatGiven(), opt: opt}
+	w := &issueWrite{
+		issuing: o, runner: runner, list: list, files: files, in: in, records: o.target.toFiles() || f.FormatGiven(),
+		made: make([]stored, len(list)), bare: make([][]byte, len(list)),
+	}
 	run := cmdutil.JobRun[stored]{
 		Job: job, Write: w, Noun: storedNoun, Record: w.record,
 		Verb: strings.TrimPrefix(job.Header.Verb, "cert "), Name: func(r bulk.Result) string { return list[r.Index].label() },
@@ -130,6 +133,9 @@ func (o *issuing) run(ctx context.Context) error {
 		if err := noteIssued(runner, job); err != nil {
 			return err
 		}
+	}
+	if !w.records {
+		run.Bare = w.certificate
 	}
 	if o.alone || !w.records {
 		run.Parallel = 1

@@ -7,13 +7,12 @@ import (
 	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
 	"github.com/cmctl/cmctl/pkg/exit"
 	"github.com/cmctl/cmctl/pkg/ops"
-	"github.com/cmctl/cmctl/pkg/output"
 )
 
-// put writes one answer to its file or to standard output, and makes its
-// record.
-func (o *issuing) put(c *csr, got *issued, file *cmdutil.OutFile, records bool, opt output.Options) (stored, error) {
-	data, rec := got.data, got.record
+// put writes one answer to its file, where it has one, and makes its record.
+// data is what standard output is to have when that prints no records.
+func (o *issuing) put(c *csr, got *issued, file *cmdutil.OutFile) (rec stored, data []byte, err error) {
+	data, rec = got.data, got.record
 	if o.target.form == formPEM {
 		data = endLine(data)
 	}
@@ -24,16 +23,11 @@ func (o *issuing) put(c *csr, got *issued, file *cmdutil.OutFile, records bool, 
 			// What was issued is there all the same: its record is not lost with the file.
 			path, err := o.keep(rec.CertID, data, err)
 			rec.File = path
-			return rec, err
+			return rec, nil, err
 		}
 		rec.File, rec.PEM = file.Path, ""
 	}
-	if records {
-		return rec, nil
-	}
-	o.f.Notice("issued certificate %s, serial %s", rec.CertID, rec.Serial)
-	_, err := output.Raw(opt.Out).Write(data)
-	return rec, err
+	return rec, data, nil
 }
 
 // what names what was issued, for messages.

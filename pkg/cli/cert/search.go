@@ -131,6 +131,9 @@ func (r reader) list(ctx context.Context, opt output.Options) error {
 	if opt.Format != output.Table && opt.Format != output.Wide && opt.Filter == nil && !sorted {
 		defer spaciously()()
 	}
+	opt.Cut = func(rows, _ int) {
+		r.o.f.Warn("the table stops at %d rows and more match: -o tsv, a pipe or --limit shows them", rows)
+	}
 	w := output.NewWriter(certificateNoun, opt)
 	n, err := r.read(ctx, opt, func(cs []cmapi.Certificate) error { return w.Write(cs...) })
 	var incomplete *search.IncompleteError
@@ -143,8 +146,6 @@ func (r reader) list(ctx context.Context, opt output.Options) error {
 	switch {
 	case err != nil:
 		return err
-	case w.Truncated():
-		r.o.f.Warn("the table stops at %d rows and more match: -o tsv, a pipe or --limit shows them", opt.RowLimit)
 	case n == 0:
 		r.o.f.Notice("no certificate matches")
 	}

@@ -14,6 +14,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/cmctl/cmctl/pkg/bulk"
@@ -51,13 +52,13 @@ type Factory struct {
 	asOfficer bool         // it may be another officer's
 	runAs     *bulk.Header // gateway and officer of this run of it
 
-	// Rerun runs a verb, by its words, with flags and arguments as they were
-	// kept; the program sets it.
-	Rerun func(ctx context.Context, verb string, flags map[string][]string, args []string) error
+	// Verb makes the command of a verb, by its words, ready to run with flags and
+	// arguments as they were kept; the program sets it.
+	Verb func(ctx context.Context, verb string, flags map[string][]string, args []string) (*cobra.Command, error)
 }
 
 // UseFlags tells the factory which command's flags count.
-func (f *Factory) UseFlags(fs *pflag.FlagSet) { f.flags, f.output = fs, nil }
+func (f *Factory) UseFlags(fs *pflag.FlagSet) { f.flags = fs }
 
 // Files makes output files.
 func (f *Factory) Files() *OutFiles { return &f.files }

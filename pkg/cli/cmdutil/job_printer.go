@@ -1,6 +1,7 @@
 package cmdutil
 
 import (
+	"context"
 	"errors"
 	"slices"
 
@@ -8,28 +9,68 @@ import (
 	"github.com/cmctl/cmctl/pkg/output"
 )
 
-// printer prints the records of a run.
+// printer prints what a run did, in a goroutine of its own: a reader of stdout
+// that stalls, such as a pager, holds up neither the write nor its journal nor
+// the signal that ends it.
 type printer[T any] struct {
-	run    *JobRun[T]
-	w      *output.Writer[T]
-	stream bool
-	told   []byte      // by index: the outcome that this run found, from 1 on in the order of bulk.Outcomes
-	tally  *bulk.Tally // of this run
-	err    error
+	run   *JobRun[T]
+	out   *patientWriter
+	w     *output.Writer[T]
+	tally *bulk.Tally // of this run
+	told  []byte      // by index: the outcome that this run found, from 1 on in the order of bulk.Outcomes; see queued
+	late  int         // how many of these are printed at the end
+
+	queue   chan bulk.Result // what is printed as it comes; nil: everything at the end
+	printed chan struct{}    // closed when the queue is
+	err     error            // why something could not be printed
 }
 
+// mostQueued is how many results wait for a reader that is slow. What comes on
+// top is printed at the end, from the journal: the run waits for nobody, and
+// memory stays flat.
+const mostQueued = 25600
+
+// queued marks, in told, what is printed as it comes.
+const queued = 1 << 7
+
+func newPrinter[T any](r *JobRun[T], opt output.Options) *printer[T] {
+	p := &printer[T]{run: r, out: newPatientWriter(opt.Out), tally: bulk.NewTally(), told: make([]byte, r.Job.Header.Items), printed: make(chan struct{})}
+	opt.Out = p.out
+	p.w = output.NewWriter(r.Noun, opt)
+	if opt.Format != output.JSONL && r.Bare == nil {
+		close(p.printed)
+		return p
+	}
+	p.queue = make(chan bulk.Result, min(mostQueued, r.Job.Header.Items))
+	go func() {
+		defer close(p.printed)
+		for res := range p.queue {
+			p.print(res)
+		}
+	}()
+	return p
+}
+
+// take takes what became of an item. It is called under the run's lock, and
+// never waits.
 func (p *printer[T]) take(res bulk.Result) {
-	if p.tally == nil {
-		p.tally = bulk.NewTally()
-	}
 	p.tally.Add(res)
-	p.told[res.Index] = byte(1 + slices.Index(bulk.Outcomes(), res.Outcome))
-	if p.stream {
-		p.print(res)
+	told := byte(1 + slices.Index(bulk.Outcomes(), res.Outcome))
+	select {
+	case p.queue <- res:
+		told |= queued
+	default:
+		p.late++
 	}
+	p.told[res.Index] = told
 }
 
 func (p *printer[T]) print(res bulk.Result) {
+	if p.run.Bare != nil {
+		_, err := output.Raw(p.out).Write(p.run.Bare(res))
+		p.keep(err)
+		return
+	}
 	if rec, ok := p.run.Record(res); ok {
 		p.keep(p.w.Write(rec))
 	}
@@ -41,21 +82,41 @@ func (p *printer[T]) keep(err error) {
 	}
 }
 
-// rest prints what was not printed as it came. A run that was stopped before
-// there was a record prints nothing.
-func (p *printer[T]) rest(stop error) {
-	if !p.stream {
+// finish prints what was not printed as it came. When ctx has ended and nobody
+// reads, it gives up.
+func (p *printer[T]) finish(ctx context.Context, stop error) error {
+	if stop == nil && p.tally.First != nil {
+		stop = p.tally.First.Err
+	}
+	if p.queue != nil {
+		close(p.queue)
+	}
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		<-p.printed
+		p.rest(stop)
+	}()
+	if err := p.out.wait(ctx, ended); err != nil {
+		return err // and the rest of p is the goroutine's
+	}
+	return p.err
+}
+
+// rest prints what is left. A run that was stopped before there was a record
+// prints nothing.
+func (p *printer[T]) rest(failed error) {
+	if p.late > 0 {
 		p.keep(p.run.Job.Each(func(res bulk.Result) error {
-			if told := p.told[res.Index]; told > 0 {
+			if told := p.told[res.Index]; told > 0 && told&queued == 0 {
 				res.Outcome = bulk.Outcomes()[told-1] // what failed for the moment is open again by now
 				p.print(res)
 			}
 			return nil
 		}))
 	}
-	failed := stop
-	if failed == nil && p.tally != nil && p.tally.First != nil {
-		failed = p.tally.First.Err
+	if p.run.Bare != nil {
+		return
 	}
 	if err := p.w.End(failed); failed == nil {
 		p.keep(err)

@@ -36,7 +36,8 @@ type JobRun[T any] struct {
 	Job    *bulk.Job
 	Write  bulk.Write
 	Noun   output.Noun[T]
-	Record func(bulk.Result) (T, bool) // false: there is none to print
+	Record func(bulk.Result) (T, bool)  // false: there is none to print
+	Bare   func(res bulk.Result) []byte // what is printed, as it comes, in place of records; nil: records are
 
 	Name  func(bulk.Result) string // how messages call an item: "certificate 10003"
 	Verb  string                   // "revoke"
@@ -69,7 +70,12 @@ func (r *JobRun[T]) Run(ctx context.Context, f *Factory, opt output.Options, fla
 	if err != nil {
 		return err
 	}
-	p := &printer[T]{run: r, w: output.NewWriter(r.Noun, opt), stream: opt.Format == output.JSONL, told: make([]byte, r.Job.Header.Items)}
+	if r.Job.Dir() != "" {
+		opt.Cut = func(rows, all int) {
+			f.Warn("the table stops at %d rows and there are %d: `cmctl job report %s` has every item, %s those that failed", rows, all, r.Job.Header.Job, filepath.Join(r.Job.Dir(), bulk.ListFile(bulk.Failed)))
+		}
+	}
+	p := newPrinter(r, opt)
 	progress := terminal.NewProgress(f.Streams, opt.Format.IsJSON() || f.isSet("quiet"))
 	late := false
 	parallel := r.Parallel
@@ -115,7 +121,7 @@ func (r *JobRun[T]) Run(ctx context.Context, f *Factory, opt output.Options, fla
 	if r.Sweep != nil && stop == nil && !flags.Drill {
 		stop = r.Sweep(ctx)
 	}
-	return r.end(f, p, stop)
+	return r.end(ctx, f, p, stop)
 }
 
 // pilot sends the first few and asks whether the others follow.
@@ -162,37 +168,33 @@ func (f *Factory) signers(s *config.Settings) int {
 	return runtime.NumCPU()
 }
 
-// end prints what is left, writes the lists of what became of the items, and
-// makes the error that the run ends with.
-func (r *JobRun[T]) end(f *Factory, p *printer[T], stop error) error {
-	p.rest(stop)
+// end writes the lists of what became of the items, prints what is left, and
+// makes the error that the run ends with. What is printed comes last: it may
+// wait for its reader.
+func (r *JobRun[T]) end(ctx context.Context, f *Factory, p *printer[T], stop error) error {
 	if r.Finish != nil {
 		if err := r.Finish(); stop == nil {
 			stop = err
 		}
 	}
-	if stop == nil && p.err != nil {
-		stop = exit.New(exit.Failure, "everything was carried out; look at it with `"+r.Look+"`", "the results cannot be printed: %w", p.err)
-	}
 	name := ""
 	if r.Job.Dir() != "" {
 		name = r.Job.Header.Job
-		if p.w.Truncated() {
-			f.Warn("the table stops there; `cmctl job report %s` has every item, %s those that failed", name, filepath.Join(r.Job.Dir(), bulk.ListFile(bulk.Failed)))
-		}
 		if err := r.Job.WriteLists(); err != nil {
 			f.Warn("the lists of what became of the items: %v", err)
 		}
 	}
+	switch err := p.finish(ctx, stop); {
+	case err != nil && stop == nil:
+		stop = exit.New(exit.Failure, "everything was carried out; look at it with `"+r.Look+"`", "the results cannot be printed: %w", err)
+	case err != nil:
+		f.Warn("the results cannot be printed: %v", err)
+	}
 	if err := r.Job.Close(); err != nil && stop == nil {
 		stop = err
-	}
-	tally := p.tally
-	if tally == nil {
-		tally = bulk.NewTally()
 	}
 	return Ending{
 		Verb: r.Verb, Name: r.Name, Again: r.Again, Job: name, LeftOut: r.Job.Header.LeftOut, Excluded: r.Job.Header.Excluded,
 		Before: r.Job.Runs() > 1, Whole: r.Job.Tally(), Finished: r.Job.Finished(),
-	}.Err(f, tally, stop)
+	}.Err(f, p.tally, stop)
 }

@@ -132,6 +132,9 @@ func (f *Factory) outputOptions() (output.Options, error) {
 		Format: format, Out: f.Streams.Out, TTY: f.Streams.OutTTY, Width: f.Streams.OutWidth, Color: f.Streams.OutColor,
 		NoHeader: f.isSet("no-header"), CSVSafe: f.isSet("csv-safe"), RowLimit: output.DefaultRowLimit,
 		Notice: func(msg string) { f.Notice("%s", msg) },
+		Cut: func(rows, all int) {
+			f.Warn("the table stops at %d rows and there are %d: -o tsv or a pipe shows them", rows, all)
+		},
 	}
 	if o.Columns, err = f.columnFlag("columns"); err != nil {
 		return o, err

@@ -2,12 +2,14 @@ package cmdutil
 
 import (
 	"context"
+	"errors"
 	"os"
 	"slices"
 
 	"github.com/spf13/pflag"
 
 	"github.com/cmctl/cmctl/pkg/bulk"
+	"github.com/cmctl/cmctl/pkg/config"
 	"github.com/cmctl/cmctl/pkg/exit"
 	"github.com/cmctl/cmctl/pkg/output"
 )
@@ -58,8 +60,9 @@ func (f *Factory) WasSent() func(int) bool {
 	return f.resumed.WasSent
 }
 
-// Resume goes on with a job by the verb that began it. asOfficer allows another
-// officer than the one who did.
+// Resume goes on with a job by the verb that began it; of one that is finished
+// it prints what the verb prints when there is nothing to do. asOfficer allows
+// another officer than the one who began.
 func (f *Factory) Resume(ctx context.Context, j *bulk.Job, asOfficer bool) error {
 	h := &j.Header
 	flags := map[string][]string{}
@@ -74,11 +77,35 @@ func (f *Factory) Resume(ctx context.Context, j *bulk.Job, asOfficer bool) error
 			delete(flags, name) // said anew
 		}
 	}
+	if err := f.absoluteFlags(); err != nil {
+		return err
+	}
 	if h.Folder != "" {
 		_ = os.Chdir(h.Folder) // not there on another machine: then names are relative to where we are
 	}
 	f.resumed, f.asOfficer = j, asOfficer
-	return f.Rerun(ctx, h.Verb, flags, h.Args)
+	cmd, err := f.Verb(ctx, h.Verb, flags, h.Args)
+	if err != nil {
+		return err
+	}
+	if j.Finished() {
+		f.Notice("the job %s is finished: %s", h.Job, CountsText(j.Counts()))
+		return f.printNone(ColumnsOf(cmd))
+	}
+	return cmd.RunE(cmd, h.Args)
+}
+
+// absoluteFlags makes the files that this command line names mean the same in
+// the job's folder.
+func (f *Factory) absoluteFlags() (err error) {
+	f.flags.Visit(func(fl *pflag.Flag) {
+		abs, aerr := config.Absolute(fl.Name, fl.Value.String())
+		if aerr == nil && abs != fl.Value.String() {
+			aerr = fl.Value.Set(abs)
+		}
+		err = errors.Join(err, aerr)
+	})
+	return err
 }
 
 // ClearUp takes away the temporary files that a killed run of a job left: nobody
@@ -120,13 +147,19 @@ func (f *Factory) officerOfRun(j *bulk.Job) (sha, name string) {
 	return j.Header.Officer, j.Header.Name
 }
 
-// PrintNothing prints the records of a run that had nothing to do: an empty
-// array where JSON is wanted.
-func (f *Factory) PrintNothing() error {
+// printNone prints no records of a noun with such columns: an empty array where
+// JSON is wanted, a header where there is one.
+func (f *Factory) printNone(c output.Columns) error {
 	opt, err := f.OutputOptions()
 	if err != nil {
 		return err
 	}
-	opt.Columns, opt.Sort, opt.NoHeader = nil, nil, true // of records that are none
-	return output.NewWriter(output.Noun[struct{}]{Name: "outcome", ID: func(struct{}) string { return "" }}, opt).Close()
+	none := output.Noun[struct{}]{Name: "record"}
+	for _, name := range c.TSV {
+		none.Fields = append(none.Fields, output.Field[struct{}]{Name: name})
+	}
+	for _, name := range c.More {
+		none.Fields = append(none.Fields, output.Field[struct{}]{Name: name, Where: output.InWide})
+	}
+	return output.Print(none, opt)
 }

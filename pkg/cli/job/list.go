@@ -57,9 +57,8 @@ func runList(f *cmdutil.Factory) error {
 		_ = j.Close()
 	}
 	slices.SortStableFunc(rows, func(a, b row) int { return a.Created.Compare(b.Created) })
-	w := output.NewWriter(jobNoun, opt)
 	if len(rows) == 0 {
 		f.Notice("there are no jobs in %s", dir)
 	}
-	return errors.Join(w.Write(rows...), w.Close())
+	return output.Print(jobNoun, opt, rows...)
 }

@@ -53,9 +53,5 @@ func runResume(ctx context.Context, f *cmdutil.Factory, name string, asOfficer b
 		return exit.Usagef("", "the job %s was a drill: nothing is left to do", j.Header.Job)
 	}
 	f.ClearUp(j)
-	if j.Finished() {
-		f.Notice("the job %s is finished: %s", j.Header.Job, cmdutil.CountsText(j.Counts()))
-		return f.PrintNothing()
-	}
 	return f.Resume(ctx, j, asOfficer)
 }

@@ -2,7 +2,6 @@ package job
 
 import (
 	"context"
-	"errors"
 
 	"github.com/spf13/cobra"
 
@@ -45,6 +44,5 @@ func runShow(_ context.Context, f *cmdutil.Factory, names []string) error {
 		rows = append(rows, rowOf(j))
 		_ = j.Close()
 	}
-	w := output.NewWriter(jobNoun, opt)
-	return errors.Join(w.Write(rows...), w.Close())
+	return output.Print(jobNoun, opt, rows...)
 }

@@ -48,9 +48,5 @@ func runList(ctx context.Context, f *cmdutil.Factory) error {
 	if err != nil {
 		return err
 	}
-	w := output.NewWriter(procedureNoun, opt)
-	if err := w.Write(list...); err != nil {
-		return err
-	}
-	return w.Close()
+	return output.Print(procedureNoun, opt, list...)
 }

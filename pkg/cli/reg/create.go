@@ -14,19 +14,10 @@ import (
 	"github.com/cmctl/cmctl/pkg/output"
 )
 
-type createOptions struct {
-	f *cmdutil.Factory
-
-	procedure string
-	regtype   string
-	input     input
-	from      string
-	limits    cmdutil.Limits
-	job       cmdutil.JobFlags
-}
+type createOptions struct{ writeOptions }
 
 func newCreateCmd(f *cmdutil.Factory) *cobra.Command {
-	o := &createOptions{f: f}
+	o := &createOptions{writeOptions{f: f}}
 	cmd := &cobra.Command{
 		Use:   "create <procid> --type <type> {--fqdn <name> | --from <file>}",
 		Short: "Create registrations under a procedure",
@@ -58,60 +49,30 @@ safely: before the same command is run again, see "cmctl reg list".`,
 			return runCreate(cmd.Context(), o, cmd)
 		},
 	}
-	addTypeFlag(cmd, &o.regtype, "type of the registrations (API: regtype, or the path)")
+	o.addFlags(cmd, "type of the registrations (API: regtype, or the path)", "create one for each line of this CSV `file`, - for standard input")
 	_ = cmd.MarkFlagRequired("type")
-	o.input.addFlags(cmd)
-	cmd.Flags().StringVar(&o.from, "from", "", "create one for each line of this CSV `file`, - for standard input")
-	cmdutil.AddLimitFlags(cmd, &o.limits)
-	cmdutil.AddJobFlags(cmd, &o.job, false)
 	return cmdutil.Columns(cmdutil.Operations(cmd, operations("create")...), outcomeNoun.Columns())
 }
 
 func runCreate(ctx context.Context, o *createOptions, cmd *cobra.Command) error {
 	f := o.f
-	if _, err := f.OutputOptions(); err != nil {
-		return err
-	}
-	if err := o.job.Check(f); err != nil {
-		return err
-	}
-	kind := cmapi.KindOfRegistration(o.regtype)
-	devices, err := o.devices(ctx, cmd, kind)
+	b, err := o.begin(ctx, func(kind cmapi.RegistrationKind) ([]device, error) { return o.devices(ctx, cmd, kind) })
+	defer b.keep.discard()
 	if err != nil {
 		return err
 	}
-	keep, err := newKeeper(f, o.input.secret, devices, o.from != "")
-	if err != nil {
-		return err
-	}
-	defer keep.discard()
-	client, err := f.Client(ctx)
-	if err != nil {
-		return err
-	}
-	proc, err := cmdutil.FindProcedure(ctx, client, o.procedure)
-	if err != nil {
-		return err
-	}
-	at := ops.RegistrationPlace{Kind: kind, ProcID: proc.ID}
 	job, err := f.NewJob(ctx, "reg create", o.job, o.from == "", func(job *bulk.Job) error {
-		job.Header.Describe = fmt.Sprintf("create %s under procedure %q", o.regtype, proc.Name)
+		job.Header.Describe = fmt.Sprintf("create %s under procedure %q", o.regtype, b.procedure)
 		job.Header.Batch, job.Header.KeyColumn = 1, "fqdn"
-		return plan(job, devices, func(d device) string { return d.in.FQDN })
+		return plan(job, b.devices, func(d device) string { return d.in.FQDN })
 	}, func(job *bulk.Job) error {
-		write := cmdutil.Write{
-			Describe: job.Header.Describe, Undo: "cmctl reg update --status closed",
-			Noun: "registration", Count: len(devices), Signatures: len(devices),
-		}
-		if !f.Yes() && len(devices) <= cmdutil.ShownItems {
-			if write.Items, err = describe(ctx, &ops.Runner{Client: client}, at, devices); err != nil {
+		write := cmdutil.Write{Describe: job.Header.Describe, Undo: "cmctl reg update --status closed"}
+		if !f.Yes() && len(b.devices) <= cmdutil.ShownItems {
+			if write.Items, err = describe(ctx, &ops.Runner{Client: b.client}, b.at, b.devices); err != nil {
 				return err
 			}
 		}
-		if err := cmdutil.Confirm(ctx, f, write); err != nil {
-			return err
-		}
-		return keep.save(devices)
+		return b.confirm(ctx, f, write)
 	})
 	if err != nil {
 		return err
@@ -120,7 +81,7 @@ func runCreate(ctx context.Context, o *createOptions, cmd *cobra.Command) error 
 	if err != nil {
 		return err
 	}
-	return runAll(ctx, f, job, o.job, runner.NewRegistrations(at, inputs(devices)), devices, keep)
+	return runAll(ctx, f, job, o.job, runner.NewRegistrations(b.at, inputs(b.devices)), b.devices, b.keep)
 }
 
 // devices reads and checks what is to be created. A secret is typed last, when
@@ -133,8 +94,11 @@ func (o *createOptions) devices(ctx context.Context, cmd *cobra.Command, kind cm
 	if kind == cmapi.GenericRegistration {
 		in.RegType = o.regtype
 	}
-	if o.from != "" {
-		return o.list(ctx, kind, in)
+	switch {
+	case o.from != "" && in.FQDN != "":
+		return nil, exit.Usagef("give one of them", "--fqdn names one registration and --from a list")
+	case o.from != "":
+		return o.list(ctx, kind, in, false)
 	}
 	s := o.input.secret
 	if in.FQDN == "" {
@@ -157,23 +121,6 @@ func (o *createOptions) devices(ctx context.Context, cmd *cobra.Command, kind cm
 		err = s.fill(ctx, o.f, &d.in, needed)
 	}
 	return []device{d}, err
-}
-
-func (o *createOptions) list(ctx context.Context, kind cmapi.RegistrationKind, in cmapi.RegistrationInput) ([]device, error) {
-	s := o.input.secret
-	if in.FQDN != "" {
-		return nil, exit.Usagef("give one of them", "--fqdn names one registration and --from a list")
-	}
-	if s != nil {
-		if err := s.fill(ctx, o.f, &in, false); err != nil {
-			return nil, err
-		}
-	}
-	devices, err := readDevices(o.f, o.from, wishes{kind: kind, defaults: in, secret: s})
-	if err != nil {
-		return nil, err
-	}
-	return devices, allowed(o.f, o.limits, len(devices))
 }
 
 // describe shows each registration for the question, and how many there are of

@@ -4,6 +4,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -138,19 +139,21 @@ func TestKeeper(t *testing.T) {
 		devices       []device
 		list          bool
 		results       []bulk.Result
-		goesOn        bool
+		goesOn        []int // by index, what is open
 		before, after string
 	}{
-		{"a list", devices, true, []bulk.Result{result(bulk.Done, "a"), result(bulk.Done, "b"), result(bulk.Unknown, "")}, false, before,
+		{"a list", devices, true, []bulk.Result{result(bulk.Done, "a"), result(bulk.Done, "b"), result(bulk.Unknown, "")}, nil, before,
 			"line,fqdn,regid,outcome,password\n2,r1,a,done," + made + "\n3,r2,b,done,\n4,\"r\"\"3\",,unknown," + made + "\n"},
-		{"a list that stopped", devices, true, []bulk.Result{result(bulk.Done, "a"), result(bulk.Failed, ""), result(bulk.Skipped, "")}, false, before,
+		{"a list that stopped", devices, true, []bulk.Result{result(bulk.Done, "a"), result(bulk.Failed, ""), result(bulk.Skipped, "")}, nil, before,
 			"line,fqdn,regid,outcome,password\n2,r1,a,done," + made + "\n3,r2,,failed,\n4,\"r\"\"3\",,skipped,\n"},
-		{"a list that stopped and can be gone on with", devices, true, []bulk.Result{result(bulk.Failed, ""), result(bulk.Done, "b"), result(bulk.Skipped, "")}, true, before,
+		{"a list that stopped and can be gone on with", devices, true, []bulk.Result{result(bulk.Failed, ""), result(bulk.Done, "b"), result(bulk.Skipped, "")}, []int{2}, before,
 			"line,fqdn,regid,outcome,password\n2,r1,,failed,\n3,r2,b,done,\n4,\"r\"\"3\",,skipped," + made + "\n"},
-		{"a list of which no made secret is in use", devices, true, []bulk.Result{result(bulk.Failed, ""), result(bulk.Done, "b"), result(bulk.Skipped, "")}, false, before, "no such file or directory"},
-		{"one", devices[:1], false, []bulk.Result{result(bulk.Done, "a")}, false, made + "\n", made + "\n"},
-		{"one whose fate is open", devices[:1], false, []bulk.Result{result(bulk.Unknown, "")}, false, made + "\n", made + "\n"},
-		{"one that was refused", devices[:1], false, []bulk.Result{result(bulk.Failed, "")}, false, made + "\n", "no such file or directory"},
+		{"a list of which one failed by what stopped it", devices, true, []bulk.Result{result(bulk.Failed, ""), result(bulk.Done, "b"), result(bulk.Skipped, "")}, []int{0, 2}, before,
+			"line,fqdn,regid,outcome,password\n2,r1,,failed," + made + "\n3,r2,b,done,\n4,\"r\"\"3\",,skipped," + made + "\n"},
+		{"a list of which no made secret is in use", devices, true, []bulk.Result{result(bulk.Failed, ""), result(bulk.Done, "b"), result(bulk.Skipped, "")}, nil, before, "no such file or directory"},
+		{"one", devices[:1], false, []bulk.Result{result(bulk.Done, "a")}, nil, made + "\n", made + "\n"},
+		{"one whose fate is open", devices[:1], false, []bulk.Result{result(bulk.Unknown, "")}, nil, made + "\n", made + "\n"},
+		{"one that was refused", devices[:1], false, []bulk.Result{result(bulk.Failed, "")}, nil, made + "\n", "no such file or directory"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "made")
@@ -165,14 +168,14 @@ func TestKeeper(t *testing.T) {
 			if _, err := newKeeper(f, secretFor(cmapi.SCEPRegistration, path), c.devices, c.list); exit.Of(err) != exit.Usage {
 				t.Errorf("a second file of that name: %v", err)
 			}
-			if err := k.finish(c.devices, c.results, c.goesOn); err != nil || content(path) != c.after {
+			if err := k.finish(c.devices, c.results, func(i int) bool { return slices.Contains(c.goesOn, i) }); err != nil || content(path) != c.after {
 				t.Errorf("after: %s, %v", content(path), err)
 			}
 		})
 	}
 	t.Run("nothing made", func(t *testing.T) {
 		k, err := newKeeper(f, secretFor(cmapi.SCEPRegistration, filepath.Join(t.TempDir(), "none", "made")), devices[1:2], true)
-		if k != nil || err != nil || k.save(nil) != nil || k.finish(nil, nil, false) != nil {
+		if k != nil || err != nil || k.save(nil) != nil || k.finish(nil, nil, nil) != nil {
 			t.Errorf("%v %v", k, err)
 		}
 	})

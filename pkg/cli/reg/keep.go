@@ -112,24 +112,22 @@ func (k *keeper) save(devices []device) error {
 	if k == nil {
 		return nil
 	}
-	return k.out.Commit(k.content(devices, nil, true))
+	return k.out.Commit(k.content(devices, nil, nil))
 }
 
-// keeps says whether the secret of an outcome may be in use, or will be when the
-// job goes on.
-func keeps(o bulk.Outcome, goesOn bool) bool {
-	return o.Good() || o == bulk.Unknown || o == bulk.Skipped && goesOn
-}
+// mayBeUsed says whether the secret of an outcome may be in use.
+func mayBeUsed(o bulk.Outcome) bool { return o.Good() || o == bulk.Unknown }
 
 // finish adds to the table what came of each line. When no secret can be in
-// use, the file goes. goesOn says that the job can be gone on with.
-func (k *keeper) finish(devices []device, results []bulk.Result, goesOn bool) error {
+// use, the file goes. goesOn tells, by index, what the job can come to when it
+// goes on: also what failed by what stopped the run.
+func (k *keeper) finish(devices []device, results []bulk.Result, goesOn func(int) bool) error {
 	if k == nil {
 		return nil
 	}
 	used := false
 	for i, d := range devices {
-		used = used || d.made && keeps(results[i].Outcome, goesOn)
+		used = used || d.made && (mayBeUsed(results[i].Outcome) || goesOn(i))
 	}
 	var err error
 	switch {
@@ -152,7 +150,7 @@ func (k *keeper) columns() []string {
 }
 
 // content is the file; results are nil before anything is sent.
-func (k *keeper) content(devices []device, results []bulk.Result, goesOn bool) []byte {
+func (k *keeper) content(devices []device, results []bulk.Result, goesOn func(int) bool) []byte {
 	var b bytes.Buffer
 	if !k.list {
 		b.WriteString(k.secret.value(devices[0].in) + "\n")
@@ -165,7 +163,7 @@ func (k *keeper) content(devices []device, results []bulk.Result, goesOn bool) [
 		if results != nil {
 			rec[2], rec[3] = cmp.Or(results[i].ID, d.in.RegID), string(results[i].Outcome)
 		}
-		if d.made && (results == nil || keeps(results[i].Outcome, goesOn)) {
+		if d.made && (results == nil || mayBeUsed(results[i].Outcome) || goesOn(i)) {
 			rec[4] = k.secret.value(d.in)
 		}
 		_ = w.Write(rec)

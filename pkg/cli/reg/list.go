@@ -98,20 +98,10 @@ func runList(ctx context.Context, o *listOptions) error {
 	if err != nil {
 		return err
 	}
-	w := output.NewWriter(registrationNoun, opt)
-	if err := w.Write(shown(list, o.showEncrypted)...); err != nil {
-		return err
-	}
-	if err := w.Close(); err != nil {
-		return err
-	}
-	switch {
-	case w.Truncated():
-		o.f.Warn("the table stops at %d rows and there are %d: -o tsv or a pipe shows them", opt.RowLimit, len(list))
-	case len(list) == 0:
+	if len(list) == 0 {
 		o.f.Notice("no registration matches")
 	}
-	return nil
+	return output.Print(registrationNoun, opt, shown(list, o.showEncrypted)...)
 }
 
 // shown takes out what is printed on request only.

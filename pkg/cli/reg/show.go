@@ -61,9 +61,5 @@ func runShow(ctx context.Context, o *showOptions) error {
 		return exit.New(exit.NotFound, "", "certificate %s was issued under no registration", items[0].Key)
 	}
 	opt.Details, opt.Single = true, true
-	w := output.NewWriter(registrationNoun, opt)
-	if err := w.Write(shown([]cmapi.Registration{*reg}, o.showEncrypted)...); err != nil {
-		return err
-	}
-	return w.Close()
+	return output.Print(registrationNoun, opt, shown([]cmapi.Registration{*reg}, o.showEncrypted)...)
 }

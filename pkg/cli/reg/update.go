@@ -16,18 +16,13 @@ import (
 )
 
 type updateOptions struct {
-	f *cmdutil.Factory
+	writeOptions
 
-	procedure, regID string
-	regtype          string
-	input            input
-	from             string
-	limits           cmdutil.Limits
-	job              cmdutil.JobFlags
+	regID string
 }
 
 func newUpdateCmd(f *cmdutil.Factory) *cobra.Command {
-	o := &updateOptions{f: f}
+	o := &updateOptions{writeOptions: writeOptions{f: f}}
 	cmd := &cobra.Command{
 		Use:   "update <procid> {<regid> | --from <file>} [--type <type>] [fields]",
 		Short: "Change registrations: open or close them, and their fields",
@@ -68,62 +63,32 @@ It asks before it writes. --yes answers; above 100 items it needs --expect or
 			return runUpdate(cmd.Context(), o, cmd)
 		},
 	}
-	addTypeFlag(cmd, &o.regtype, "type of the registrations, for the fields that only this type has")
-	o.input.addFlags(cmd)
-	cmd.Flags().StringVar(&o.from, "from", "", "change one for each line of this CSV `file`, - for standard input")
-	cmdutil.AddLimitFlags(cmd, &o.limits)
-	cmdutil.AddJobFlags(cmd, &o.job, false)
+	o.addFlags(cmd, "type of the registrations, for the fields that only this type has", "change one for each line of this CSV `file`, - for standard input")
 	return cmdutil.Columns(cmdutil.Operations(cmd, operations("update")...), outcomeNoun.Columns())
 }
 
 func runUpdate(ctx context.Context, o *updateOptions, cmd *cobra.Command) error {
 	f := o.f
-	if _, err := f.OutputOptions(); err != nil {
-		return err
-	}
-	if err := o.job.Check(f); err != nil {
-		return err
-	}
-	kind := cmapi.KindOfRegistration(o.regtype)
-	devices, err := o.devices(ctx, cmd, kind)
+	b, err := o.begin(ctx, func(kind cmapi.RegistrationKind) ([]device, error) { return o.devices(ctx, cmd, kind) })
+	defer b.keep.discard()
 	if err != nil {
 		return err
 	}
-	keep, err := newKeeper(f, o.input.secret, devices, o.from != "")
-	if err != nil {
-		return err
-	}
-	defer keep.discard()
-	client, err := f.Client(ctx)
-	if err != nil {
-		return err
-	}
-	proc, err := cmdutil.FindProcedure(ctx, client, o.procedure)
-	if err != nil {
-		return err
-	}
-	at := ops.RegistrationPlace{Kind: kind, ProcID: proc.ID}
-	shown := !f.Resuming() && (o.from == "" || !f.Yes() && len(devices) <= cmdutil.ShownItems)
-	before, err := lookUp(ctx, &ops.Runner{Client: client}, at, o.from, devices, shown)
+	shown := !f.Resuming() && (o.from == "" || !f.Yes() && len(b.devices) <= cmdutil.ShownItems)
+	before, err := lookUp(ctx, &ops.Runner{Client: b.client}, b.at, o.from, b.devices, shown)
 	if err != nil {
 		return err
 	}
 	job, err := f.NewJob(ctx, "reg update", o.job, o.from == "", func(job *bulk.Job) error {
-		job.Header.Describe = fmt.Sprintf("change under procedure %q", proc.Name)
+		job.Header.Describe = fmt.Sprintf("change under procedure %q", b.procedure)
 		job.Header.Batch, job.Header.KeyColumn = 1, "regid"
-		return plan(job, devices, func(d device) string { return d.in.RegID })
+		return plan(job, b.devices, func(d device) string { return d.in.RegID })
 	}, func(job *bulk.Job) error {
-		write := cmdutil.Write{
-			Describe: job.Header.Describe, Undo: "cmctl reg update",
-			Noun: "registration", Count: len(devices), Signatures: len(devices),
-		}
+		write := cmdutil.Write{Describe: job.Header.Describe, Undo: "cmctl reg update"}
 		for i := range before {
-			write.Items = append(write.Items, output.Escape(nowText(before[i])), output.Escape("  to: "+strings.Join(changes(devices[i].in), ", ")))
+			write.Items = append(write.Items, output.Escape(nowText(before[i])), output.Escape("  to: "+strings.Join(changes(b.devices[i].in), ", ")))
 		}
-		if err := cmdutil.Confirm(ctx, f, write); err != nil {
-			return err
-		}
-		return keep.save(devices)
+		return b.confirm(ctx, f, write)
 	})
 	if err != nil {
 		return err
@@ -133,9 +98,9 @@ func runUpdate(ctx context.Context, o *updateOptions, cmd *cobra.Command) error 
 		return err
 	}
 	if o.from == "" && len(before) > 0 {
-		devices[0].named = before[0].FQDN
+		b.devices[0].named = before[0].FQDN
 	}
-	return runAll(ctx, f, job, o.job, runner.RegistrationUpdates(at, inputs(devices)), devices, keep)
+	return runAll(ctx, f, job, o.job, runner.RegistrationUpdates(b.at, inputs(b.devices)), b.devices, b.keep)
 }
 
 // devices reads and checks what is to be changed.
@@ -144,8 +109,11 @@ func (o *updateOptions) devices(ctx context.Context, cmd *cobra.Command, kind cm
 	if err != nil {
 		return nil, err
 	}
-	if o.from != "" {
-		return o.list(ctx, kind, in)
+	switch {
+	case o.from != "" && in.FQDN != "":
+		return nil, exit.Usagef("a list has a column for it", "--fqdn gives one registration a name, and --from names a list")
+	case o.from != "":
+		return o.list(ctx, kind, in, true)
 	}
 	s := o.input.secret
 	secret := s != nil && s.given()
@@ -167,22 +135,6 @@ func (o *updateOptions) devices(ctx context.Context, cmd *cobra.Command, kind cm
 		err = s.fill(ctx, o.f, &d.in, false)
 	}
 	return []device{d}, err
-}
-
-func (o *updateOptions) list(ctx context.Context, kind cmapi.RegistrationKind, in cmapi.RegistrationInput) ([]device, error) {
-	if in.FQDN != "" {
-		return nil, exit.Usagef("a list has a column for it", "--fqdn gives one registration a name, and --from names a list")
-	}
-	if s := o.input.secret; s != nil {
-		if err := s.fill(ctx, o.f, &in, false); err != nil {
-			return nil, err
-		}
-	}
-	devices, err := readDevices(o.f, o.from, wishes{kind: kind, defaults: in, secret: o.input.secret, changes: true})
-	if err != nil {
-		return nil, err
-	}
-	return devices, allowed(o.f, o.limits, len(devices))
 }
 
 // nowText shows a registration as it is.

@@ -6,12 +6,94 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/spf13/cobra"
+
 	"github.com/cmctl/cmctl/pkg/bulk"
 	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
 	"github.com/cmctl/cmctl/pkg/cmapi"
 	"github.com/cmctl/cmctl/pkg/exit"
 	"github.com/cmctl/cmctl/pkg/ops"
 )
+
+// writeOptions are what create and update share.
+type writeOptions struct {
+	f *cmdutil.Factory
+
+	procedure, regtype string
+	input              input
+	from               string
+	limits             cmdutil.Limits
+	job                cmdutil.JobFlags
+}
+
+func (o *writeOptions) addFlags(cmd *cobra.Command, usageOfType, usageOfFrom string) {
+	addTypeFlag(cmd, &o.regtype, usageOfType)
+	o.input.addFlags(cmd)
+	cmd.Flags().StringVar(&o.from, "from", "", usageOfFrom)
+	cmdutil.AddLimitFlags(cmd, &o.limits)
+	cmdutil.AddJobFlags(cmd, &o.job, false)
+}
+
+// begun is a write of which all that can be checked here was checked.
+type begun struct {
+	client    *cmapi.Client
+	at        ops.RegistrationPlace
+	procedure string // its name
+	devices   []device
+	keep      *keeper
+}
+
+// begin reads and checks what is to be written, makes the secrets that are to
+// be made, and finds the procedure. The caller discards keep.
+func (o *writeOptions) begin(ctx context.Context, read func(cmapi.RegistrationKind) ([]device, error)) (b begun, err error) {
+	f := o.f
+	if _, err := f.OutputOptions(); err != nil {
+		return b, err
+	}
+	if err := o.job.Check(f); err != nil {
+		return b, err
+	}
+	b.at.Kind = cmapi.KindOfRegistration(o.regtype)
+	if b.devices, err = read(b.at.Kind); err != nil {
+		return b, err
+	}
+	if b.keep, err = newKeeper(f, o.input.secret, b.devices, o.from != ""); err != nil {
+		return b, err
+	}
+	if b.client, err = f.Client(ctx); err != nil {
+		return b, err
+	}
+	proc, err := cmdutil.FindProcedure(ctx, b.client, o.procedure)
+	if err != nil {
+		return b, err
+	}
+	b.at.ProcID, b.procedure = proc.ID, proc.Name
+	return b, nil
+}
+
+// list reads the list; in has what the flags say for every line.
+func (o *writeOptions) list(ctx context.Context, kind cmapi.RegistrationKind, in cmapi.RegistrationInput, changes bool) ([]device, error) {
+	if s := o.input.secret; s != nil {
+		if err := s.fill(ctx, o.f, &in, false); err != nil {
+			return nil, err
+		}
+	}
+	devices, err := readDevices(o.f, o.from, wishes{kind: kind, defaults: in, secret: o.input.secret, changes: changes})
+	if err != nil {
+		return nil, err
+	}
+	return devices, allowed(o.f, o.limits, len(devices))
+}
+
+// confirm asks the question, and then keeps the secrets: they are in their file
+// before anything is sent.
+func (b *begun) confirm(ctx context.Context, f *cmdutil.Factory, write cmdutil.Write) error {
+	write.Noun, write.Count, write.Signatures = "registration", len(b.devices), len(b.devices)
+	if err := cmdutil.Confirm(ctx, f, write); err != nil {
+		return err
+	}
+	return b.keep.save(b.devices)
+}
 
 // allowed refuses a number of registrations that was not meant, and a question
 // that nobody can be asked. A job that goes on was asked for.
@@ -103,7 +185,7 @@ func runAll(ctx context.Context, f *cmdutil.Factory, job *bulk.Job, flags cmduti
 		if res.FQDN == "" {
 			res.FQDN = d.named
 		}
-		if d.made && keeps(r.Outcome, false) {
+		if d.made && mayBeUsed(r.Outcome) {
 			res.File = keep.out.Path
 		}
 		return res, true
@@ -115,7 +197,7 @@ func runAll(ctx context.Context, f *cmdutil.Factory, job *bulk.Job, flags cmduti
 		Finish: func() error {
 			results := make([]bulk.Result, 0, len(devices))
 			err := job.Each(func(r bulk.Result) error { results = append(results, r); return nil })
-			return errors.Join(err, keep.finish(devices, results, job.Dir() != ""))
+			return errors.Join(err, keep.finish(devices, results, func(i int) bool { return job.Dir() != "" && job.StillToDo(i) }))
 		},
 	}
 	return run.Run(ctx, f, opt, flags)

@@ -51,17 +51,13 @@ cert-manager is another program: its version command prints "Client Version".`,
 				return err
 			}
 			opt.Single, opt.Details = true, true
-			w := output.NewWriter(versionNoun, opt)
 			v := versionInfo{Version: f.Version, Go: strings.TrimPrefix(runtime.Version(), "go"), OS: runtime.GOOS, Arch: runtime.GOARCH, Signers: []string{"pem", "pkcs12"}}
 			if pkcs11.Supported {
 				v.Signers = append(v.Signers, "pkcs11")
 			} else {
 				v.Missing = "pkcs11 (built without cgo)"
 			}
-			if err := w.Write(v); err != nil {
-				return err
-			}
-			return w.Close()
+			return output.Print(versionNoun, opt, v)
 		},
 	}
 	return cmdutil.Columns(cmd, versionNoun.Columns())

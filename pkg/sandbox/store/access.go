@@ -59,8 +59,3 @@ func (s *Store) Meta(ctx context.Context, key string) (value string, err error) 
 	}
 	return value, err
 }
-
-// SetMeta keeps a named value.
-func (s *Store) SetMeta(ctx context.Context, key, value string) error {
-	return s.Update(ctx, func(tx *Tx) error { return tx.SetMeta(key, value) })
-}

@@ -2,7 +2,6 @@ package pkcs12
 
 import (
 	"bytes"
-	"encoding/asn1"
 	"errors"
 	"fmt"
 
@@ -82,7 +81,7 @@ func readOutline(der []byte) (outline, error) {
 	var kind string
 	input := cryptobyte.String(der)
 	if !input.ReadASN1(&pfx, cbasn1.SEQUENCE) || !input.Empty() || !pfx.SkipASN1(cbasn1.INTEGER) ||
-		!pfx.ReadASN1(&info, cbasn1.SEQUENCE) || !readOID(&info, &kind) {
+		!pfx.ReadASN1(&info, cbasn1.SEQUENCE) || !pbe.ReadOID(&info, &kind) {
 		return o, errDamaged
 	}
 	if kind != oidData {
@@ -119,7 +118,7 @@ func (o *outline) readMAC(pfx cryptobyte.String) bool {
 		!digest.ReadASN1(&algorithm, cbasn1.SEQUENCE) || !mac.SkipASN1(cbasn1.OCTET_STRING) {
 		return false
 	}
-	if !readOID(&algorithm, &o.macOID) || !mac.Empty() && !mac.ReadASN1Integer(&o.macIterations) {
+	if !pbe.ReadOID(&algorithm, &o.macOID) || !mac.Empty() && !mac.ReadASN1Integer(&o.macIterations) {
 		return false
 	}
 	if o.macOID == oidPBMAC1 {
@@ -138,7 +137,7 @@ func (o *outline) readMAC(pfx cryptobyte.String) bool {
 func (o *outline) readPart(safe *cryptobyte.String) bool {
 	var info, content, data cryptobyte.String
 	var kind string
-	if !safe.ReadASN1(&info, cbasn1.SEQUENCE) || !readOID(&info, &kind) || !info.ReadASN1(&content, explicit0) {
+	if !safe.ReadASN1(&info, cbasn1.SEQUENCE) || !pbe.ReadOID(&info, &kind) || !info.ReadASN1(&content, explicit0) {
 		return false
 	}
 	switch kind {
@@ -165,7 +164,7 @@ func (o *outline) readBags(data cryptobyte.String) bool {
 	for !bags.Empty() {
 		var bag, value, shrouded, algorithm cryptobyte.String
 		var kind string
-		if !bags.ReadASN1(&bag, cbasn1.SEQUENCE) || !readOID(&bag, &kind) || !bag.ReadASN1(&value, explicit0) {
+		if !bags.ReadASN1(&bag, cbasn1.SEQUENCE) || !pbe.ReadOID(&bag, &kind) || !bag.ReadASN1(&value, explicit0) {
 			return false
 		}
 		switch kind {
@@ -191,14 +190,5 @@ func (o *outline) note(algorithm cryptobyte.String) bool {
 	if cause := reader.Unsupported(s); cause != "" && o.cause == "" {
 		o.cause = cause
 	}
-	return true
-}
-
-func readOID(s *cryptobyte.String, out *string) bool {
-	var oid asn1.ObjectIdentifier
-	if !s.ReadASN1ObjectIdentifier(&oid) {
-		return false
-	}
-	*out = oid.String()
 	return true
 }

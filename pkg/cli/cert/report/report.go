@@ -208,11 +208,7 @@ func (o *expiringOptions) print(r *Report, opt output.Options, file *cmdutil.Out
 	case opt.Format == output.Table && opt.Columns == nil && opt.Sort == nil:
 		text = r.histogram(opt.Width, opt.Color)
 	default:
-		w := output.NewWriter(rowNoun, opt)
-		if err := w.Write(r.rows()...); err != nil {
-			return err
-		}
-		return w.Close()
+		return output.Print(rowNoun, opt, r.rows()...)
 	}
 	switch {
 	case err != nil:

@@ -139,7 +139,7 @@ func Parse(algorithm cryptobyte.String) (Scheme, error) {
 	damaged := fmt.Errorf("the encryption parameters are damaged")
 	var s Scheme
 	var params cryptobyte.String
-	if !readOID(&algorithm, &s.OID) {
+	if !ReadOID(&algorithm, &s.OID) {
 		return s, damaged
 	}
 	if !algorithm.ReadASN1(&params, cbasn1.SEQUENCE) {
@@ -152,8 +152,8 @@ func Parse(algorithm cryptobyte.String) (Scheme, error) {
 		return s, nil
 	}
 	var kdf, cipher, iv cryptobyte.String
-	if !params.ReadASN1(&kdf, cbasn1.SEQUENCE) || !readOID(&kdf, &s.KDF) ||
-		!params.ReadASN1(&cipher, cbasn1.SEQUENCE) || !readOID(&cipher, &s.Cipher) || !params.Empty() {
+	if !params.ReadASN1(&kdf, cbasn1.SEQUENCE) || !ReadOID(&kdf, &s.KDF) ||
+		!params.ReadASN1(&cipher, cbasn1.SEQUENCE) || !ReadOID(&cipher, &s.Cipher) || !params.Empty() {
 		return s, damaged
 	}
 	if cipher.PeekASN1Tag(cbasn1.OCTET_STRING) && cipher.ReadASN1(&iv, cbasn1.OCTET_STRING) {
@@ -177,7 +177,7 @@ func (s *Scheme) readKDF(kdf cryptobyte.String) bool {
 			s.KeyLength = true
 			params.SkipASN1(cbasn1.INTEGER)
 		}
-		return params.Empty() || params.ReadASN1(&prf, cbasn1.SEQUENCE) && readOID(&prf, &s.PRF)
+		return params.Empty() || params.ReadASN1(&prf, cbasn1.SEQUENCE) && ReadOID(&prf, &s.PRF)
 	case Scrypt:
 		return kdf.ReadASN1(&params, cbasn1.SEQUENCE) && params.SkipASN1(cbasn1.OCTET_STRING) &&
 			params.ReadASN1Integer(&s.Iterations) && params.ReadASN1Integer(&s.BlockSize) && params.ReadASN1Integer(&s.Parallel)
@@ -185,7 +185,8 @@ func (s *Scheme) readKDF(kdf cryptobyte.String) bool {
 	return true
 }
 
-func readOID(s *cryptobyte.String, out *string) bool {
+// ReadOID reads an object identifier in its dotted form.
+func ReadOID(s *cryptobyte.String, out *string) bool {
 	var oid asn1.ObjectIdentifier
 	if !s.ReadASN1ObjectIdentifier(&oid) {
 		return false

@@ -5,19 +5,20 @@ import (
 	"errors"
 	"strings"
 
+	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
 	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
 	"github.com/cmctl/cmctl/pkg/exit"
 )
 
-// rerun runs a verb with flags as they were kept, and with those of the command
-// that is running as they are.
-func rerun(ctx context.Context, f *cmdutil.Factory, verb string, flags map[string][]string, args []string) error {
+// verbAgain makes the command of a verb with flags as they were kept, and with
+// those of the command that is running as they are.
+func verbAgain(ctx context.Context, f *cmdutil.Factory, verb string, flags map[string][]string, args []string) (*cobra.Command, error) {
 	words := strings.Fields(verb)
 	cmd, rest, err := NewRoot(f, words...).Find(words)
 	if err != nil || len(rest) > 0 || cmd.RunE == nil {
-		return exit.Usagef("a newer cmctl may know it", "there is no `cmctl %s`", verb)
+		return nil, exit.Usagef("a newer cmctl may know it", "there is no `cmctl %s`", verb)
 	}
 	set := cmd.Flags()
 	set.AddFlagSet(cmd.InheritedFlags())
@@ -36,7 +37,7 @@ func rerun(ctx context.Context, f *cmdutil.Factory, verb string, flags map[strin
 	for name, values := range flags {
 		fl := set.Lookup(name)
 		if fl == nil {
-			return exit.Usagef("a newer cmctl may know it", "`cmctl %s` has no flag --%s", verb, name)
+			return nil, exit.Usagef("a newer cmctl may know it", "`cmctl %s` has no flag --%s", verb, name)
 		}
 		if list, ok := fl.Value.(pflag.SliceValue); ok {
 			err = errors.Join(err, list.Replace(values))
@@ -46,13 +47,10 @@ func rerun(ctx context.Context, f *cmdutil.Factory, verb string, flags map[strin
 		err = errors.Join(err, set.Set(name, values[0]))
 	}
 	if err != nil {
-		return exit.Usagef("", "the flags that the job was begun with: %w", err)
+		return nil, exit.Usagef("", "the flags that the job was begun with: %w", err)
 	}
 	cmd.SetContext(ctx)
 	f.UseFlags(set)
 	f.UseArgs(args)
-	if err := f.CheckOutput(cmd); err != nil {
-		return err
-	}
-	return cmd.RunE(cmd, args)
+	return cmd, f.CheckOutput(cmd)
 }
