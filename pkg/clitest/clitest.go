@@ -16,6 +16,7 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/itchyny/gojq"
@@ -142,7 +143,7 @@ func (c *Contract) cmdSandbox(ts *testscript.TestScript, neg bool, args []string
 	if base == "" {
 		base = sandbox.DefaultBasePath
 	}
-	var dir string
+	var dir atomic.Value // a string, once the sandbox has started
 	said := ts.Value(answersKey{}).(*answers)
 	signing := cmp.Or(opts.Signing, sandbox.SigningCaller)
 	check := c.Middleware(base, signing)
@@ -151,10 +152,10 @@ func (c *Contract) cmdSandbox(ts *testscript.TestScript, neg bool, args []string
 	}
 	s, err := sandbox.Start(context.Background(), opts)
 	ts.Check(err)
-	dir = s.Dir
+	dir.Store(s.Dir)
 	ts.Defer(func() { ts.Check(s.Close()) })
-	watchSandbox(ts, dir)
-	ts.Defer(func() { ts.Check(c.noteCarriedOut(filepath.Join(dir, "requests.jsonl"), signing)) })
+	watchSandbox(ts, s.Dir)
+	ts.Defer(func() { ts.Check(c.noteCarriedOut(filepath.Join(s.Dir, "requests.jsonl"), signing)) })
 	ts.Setenv("CMCTL_CONFIG", filepath.Join(s.Dir, "config.yaml"))
 	ts.Setenv("CMCTL_STATE_DIR", filepath.Join(s.Dir, "state"))
 	ts.Setenv("CMSANDBOX_DIR", s.Dir)

@@ -7,6 +7,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"sync/atomic"
 )
 
 // signatureFile is where the sandbox's folder has the last signature that came
@@ -15,7 +16,7 @@ const signatureFile = "signature.der"
 
 // keepSignature writes the signature of each request that has one below dir,
 // whose value is known once the sandbox has started.
-func keepSignature(dir *string, next http.Handler) http.Handler {
+func keepSignature(dir *atomic.Value, next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, whole := bodyOf(r)
 		if !whole {
@@ -25,7 +26,7 @@ func keepSignature(dir *string, next http.Handler) http.Handler {
 		if text := signatureOf(copyOf(r, body), body); text != "" {
 			der, err := base64.StdEncoding.DecodeString(strings.Join(strings.Fields(text), ""))
 			if err == nil {
-				err = os.WriteFile(filepath.Join(*dir, signatureFile), der, 0o600)
+				err = os.WriteFile(filepath.Join(dir.Load().(string), signatureFile), der, 0o600)
 			}
 			if err != nil {
 				panic(err)
