@@ -252,6 +252,18 @@ func (r *Runner) notice(s string) {
 	}
 }
 
+// Patience waits until what an earlier run sent at a time has had as long to show
+// as a lost answer has: a gateway whose caller was killed may still be at work.
+// It says whether it has waited, and another look is due.
+func (r *Runner) Patience(ctx context.Context, sent time.Time) bool {
+	var long time.Duration
+	for _, wait := range settleWaits {
+		long += wait
+	}
+	left := long - r.Client.Now().Sub(sent)
+	return left > 0 && r.pause(ctx, min(left, long)) == nil
+}
+
 func (r *Runner) pause(ctx context.Context, d time.Duration) error {
 	if r.sleep != nil {
 		return r.sleep(ctx, d)
