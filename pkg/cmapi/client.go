@@ -63,6 +63,8 @@ type Client struct {
 	key     keyWitness
 	shake   atomic.Pointer[tls.ConnectionState]
 	lead    atomic.Int64  // of the gateway's clock over ours, as of its last answer
+	dated   atomic.Bool   // an answer told
+	asked   sync.Once     // for LearnTime
 	slots   chan struct{} // one for each call under way
 	wait    func(ctx context.Context, d time.Duration) error
 }
@@ -116,6 +118,16 @@ func (c *Client) Handshake() *tls.ConnectionState { return c.shake.Load() }
 
 // Now is the gateway's time, as far as its answers tell; ours before the first.
 func (c *Client) Now() time.Time { return time.Now().Add(time.Duration(c.lead.Load())).UTC() }
+
+// LearnTime makes Now the gateway's time: it asks for something cheap, one time,
+// when there was no answer yet. What goes wrong is told by the request that matters.
+func (c *Client) LearnTime(ctx context.Context) {
+	c.asked.Do(func() {
+		if !c.dated.Load() {
+			_, _ = c.once(ctx, opListProcedures.read(nil, acceptJSON))
+		}
+	})
+}
 
 // Close drops idle connections.
 func (c *Client) Close() { c.http.CloseIdleConnections() }

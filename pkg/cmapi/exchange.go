@@ -103,9 +103,12 @@ func (c *Client) once(ctx context.Context, r Request) (*Answer, error) {
 	a := &Answer{HTTP: resp.StatusCode, Body: body, CertID: resp.Header.Get("certId")}
 	a.ContentType, _, _ = mime.ParseMediaType(resp.Header.Get("Content-Type"))
 	if a.Date, _ = http.ParseTime(resp.Header.Get("Date")); !a.Date.IsZero() {
-		if lead := time.Until(a.Date); lead.Abs() > 2*time.Second { // a Date is cut to seconds
-			c.lead.Store(int64(lead))
+		lead := time.Until(a.Date)
+		if lead.Abs() <= 2*time.Second { // a Date is cut to seconds
+			lead = 0
 		}
+		c.lead.Store(int64(lead))
+		c.dated.Store(true)
 	}
 	switch {
 	case err != nil:

@@ -47,6 +47,9 @@ func (w *newRegistrations) Do(ctx context.Context, items []Item, gate bulk.Gate,
 func (w *newRegistrations) Settle(ctx context.Context, items []Item, sent time.Time, report func(Result)) (rest []Item, err error) {
 	for _, it := range items {
 		reg, err := w.r.newRegistration(ctx, w.at, it.Key, nil, sent)
+		if reg == nil && err == nil && w.r.Patience(ctx, sent) {
+			reg, err = w.r.newRegistration(ctx, w.at, it.Key, nil, sent)
+		}
 		switch {
 		case errors.Is(err, errSeveral), err == nil && reg != nil && reg.CreationDate.IsZero():
 			report(Result{Item: it, Outcome: Unknown, Err: exit.New(exit.Unavailable, "look at them with `cmctl reg list --fqdn`",

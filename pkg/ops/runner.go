@@ -129,11 +129,13 @@ func (r *Runner) exchange(ctx context.Context, req cmapi.Request) (sentAt time.T
 		gate = freely{}
 	}
 	drain := cmapi.Drain(ctx)
+	r.Client.LearnTime(ctx) // by which the journal notes what a gateway that signs by itself may carry out
 	leave, err := gate.Ask(ctx)
 	if err != nil {
 		return time.Time{}, nil, err
 	}
-	sentAt = time.Now()
+	begun := time.Now()
+	sentAt = r.Client.Now()
 	p, a, err := r.Client.Prepare(drain, req)
 	fetched := time.Now()
 	leave()
@@ -142,7 +144,7 @@ func (r *Runner) exchange(ctx context.Context, req cmapi.Request) (sentAt time.T
 		return sentAt, nil, err
 	case a != nil: // VRO: the gateway signed, it is done
 		if !a.Date.IsZero() {
-			sentAt = a.Date.Add(-time.Since(sentAt))
+			sentAt = a.Date.Add(-time.Since(begun))
 		}
 		return sentAt, a, nil
 	}
@@ -248,6 +250,18 @@ func (r *Runner) notice(s string) {
 	if r.Notice != nil {
 		r.Notice(s)
 	}
+}
+
+// Patience waits until what an earlier run sent at a time has had as long to show
+// as a lost answer has: a gateway whose caller was killed may still be at work.
+// It says whether it has waited, and another look is due.
+func (r *Runner) Patience(ctx context.Context, sent time.Time) bool {
+	var long time.Duration
+	for _, wait := range settleWaits {
+		long += wait
+	}
+	left := long - r.Client.Now().Sub(sent)
+	return left > 0 && r.pause(ctx, min(left, long)) == nil
 }
 
 func (r *Runner) pause(ctx context.Context, d time.Duration) error {

@@ -48,6 +48,9 @@ func (w *issueWrite) Do(ctx context.Context, items []bulk.Item, gate bulk.Gate, 
 func (w *issueWrite) Settle(ctx context.Context, items []bulk.Item, sent time.Time, report func(bulk.Result)) (rest []bulk.Item, err error) {
 	for _, it := range items {
 		got, err := w.settle(ctx, w.runner, &w.list[it.Index], w.in, sent)
+		if got == nil && err == nil && w.runner.Patience(ctx, sent) {
+			got, err = w.settle(ctx, w.runner, &w.list[it.Index], w.in, sent)
+		}
 		if rec, ok := w.written(it, got, err); ok {
 			w.made[it.Index] = rec
 			report(bulk.Result{Item: it, Outcome: bulk.Done, ID: rec.CertID})

@@ -1,4 +1,24 @@
 # For scripts that run each write as a job of N items and account for them.
+#
+# Which fault is met with which write, and where. "All" are the ten in $writes:
+#
+#   connection reset before and after   all: faults_each; at length faults, faults_import, _issue, _keyed, _reg
+#   busy (-40), 503, before and after   all: faults_each; at length as above
+#   HTML, cut off, garbage              all: faults_each; at length as above
+#   slower than the timeout             all: faults_each
+#   maxparams                           revoke: faults; import: faults_import. hold and reinstate send the same fields;
+#                                       the others a handful, one item in a request: no container drops any
+#   clock years off, both ways          all: faults_each, whoever signs; in the middle of a list: faults_gateway
+#   gateway killed, back on its store   all: faults_gone; at length faults_gateway
+#   kill -9                             all: single, when the request was carried out. At random: revoke: kill; import,
+#                                       issue, issue-p12, create: kill_more; issue-attr, issue-skip, update: kill_made.
+#                                       hold and reinstate are the same code as revoke
+#   wrong PIN, card pulled              all: faults_key
+#   no room for the journal             all: faults_gone; at length faults_disk
+#   a bad item in each batch            revoke, hold, reinstate, import, update: faults_gone. What is issued and
+#                                       created has no item that the gateway could miss
+#   half of ten thousand done already   revoke: faults_more; one in each batch: faults_gone
+#   journal, list of another gateway    any job: resume; any list of certificates: faults_more
 changes() { # changes OPERATION: the ids that it changed, by the gateway's own log
 	jq -r --arg of $1 'select(.operationId == $of) | .changed[]?' "$CMSANDBOX_DIR/requests.jsonl"
 }
