@@ -50,9 +50,7 @@ func Load(_ context.Context, spec p11.Spec) (p11.Module, error) {
 		c.Destroy()
 		return nil, err
 	}
-	if err := m.open(spec.Path); err != nil {
-		return nil, err
-	}
+	m.open(spec.Path)
 	return m, nil
 }
 

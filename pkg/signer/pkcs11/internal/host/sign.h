@@ -4,7 +4,7 @@
 #include <stdint.h>
 
 // sign_open finds the functions of a module that is loaded already; NULL when
-// it cannot.
+// it cannot, or when they are not those that others have found.
 void *sign_open(const char *path);
 
 typedef struct {

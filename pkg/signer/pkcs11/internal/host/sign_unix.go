@@ -22,22 +22,23 @@ import (
 // and C_Sign are one call here, and a lane of the child stays in C for as long
 // as only signatures are asked for.
 
-// signing are the module's functions.
+// signing are the module's functions; nil when they are not at hand, and
+// miekg/pkcs11 has to do.
 type signing struct{ functions unsafe.Pointer }
 
-func (s *signing) open(path string) error {
+func (s *signing) open(path string) {
 	p := C.CString(path)
 	defer C.free(unsafe.Pointer(p))
-	if s.functions = C.sign_open(p); s.functions == nil {
-		return &p11.LoadError{Reason: "its functions are not found"}
-	}
-	return nil
+	s.functions = C.sign_open(p)
 }
 
 // maxSignature is more than any key's.
 const maxSignature = 8 << 10
 
 func (m *module) sign(s p11.Session, r p11.SignRequest) ([]byte, error) {
+	if m.functions == nil {
+		return m.signByCalls(s, r)
+	}
 	request := C.sign_request{session: C.ulong(s), key: C.ulong(r.Key), mechanism: C.ulong(r.Mechanism)}
 	if r.PSS != nil {
 		request.pss, request.hash, request.mgf, request.salt = 1, C.ulong(r.PSS.Hash), C.ulong(r.PSS.MGF), C.ulong(r.PSS.Salt)
@@ -74,7 +75,7 @@ var errFrame = errors.New("the request is too long")
 // one, which is returned; its memory is good until the next call. ok is false
 // for a module that wants its calls one by one.
 func (m *module) Lane(fd uintptr) (next func() (frame []byte, err error), ok bool) {
-	if m.serial != nil {
+	if m.serial != nil || m.functions == nil {
 		return nil, false
 	}
 	const size = 64 << 10
