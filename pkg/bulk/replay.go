@@ -114,7 +114,7 @@ func (j *Job) step(r *record) error {
 				p.items = append(p.items, i)
 			}
 		})
-		j.drop(r.Batch)
+		j.forget(r.Batch, p.items)
 		j.pending = append(j.pending, p)
 		return nil
 	}
@@ -136,7 +136,7 @@ func (j *Job) step(r *record) error {
 	for _, m := range r.Made {
 		j.made[m.Index] = m.ID
 	}
-	j.settle(r.Batch)
+	j.forget(r.Batch, nil)
 	return nil
 }
 
@@ -159,31 +159,22 @@ func (j *Job) lastOnly() {
 	j.pending = waiting
 }
 
-// drop forgets a batch that is asked or sent anew.
-func (j *Job) drop(number int) {
-	for k, p := range j.pending {
+// forget takes out of what waits for the answer to a batch the items that are
+// sent anew and those that stand. A batch that is sent anew may leave items
+// behind, of which nobody could tell what became of them: they wait on.
+func (j *Job) forget(number int, anew []int) {
+	again := make(map[int]bool, len(anew))
+	for _, i := range anew {
+		again[i] = true
+	}
+	waiting := j.pending[:0]
+	for _, p := range j.pending {
 		if p.number == number {
-			j.pending = append(j.pending[:k], j.pending[k+1:]...)
-			return
+			p.items = slices.DeleteFunc(p.items, func(i int) bool { return again[i] || j.state[i] != under })
+		}
+		if len(p.items) > 0 {
+			waiting = append(waiting, p)
 		}
 	}
-}
-
-// settle takes what stands out of a batch that waits for answers.
-func (j *Job) settle(number int) {
-	for k := range j.pending {
-		if j.pending[k].number != number {
-			continue
-		}
-		rest := j.pending[k].items[:0]
-		for _, i := range j.pending[k].items {
-			if j.state[i] == under {
-				rest = append(rest, i)
-			}
-		}
-		if j.pending[k].items = rest; len(rest) == 0 {
-			j.drop(number)
-		}
-		return
-	}
+	j.pending = waiting
 }

@@ -203,7 +203,7 @@ func (r *run) settlePending(ctx context.Context) error {
 				return context.Cause(ctx)
 			}
 			b := &batch{r: r, number: p.number, at: p.at}
-			rest, err := r.w.Settle(ctx, items, p.at, b.took)
+			rest, err := r.w.Settle(ctx, items, p.at, func(res Result) { b.took(stillInDoubt(res)) })
 			r.mu.Lock()
 			for _, it := range rest {
 				r.j.state[it.Index] = open
@@ -219,6 +219,15 @@ func (r *run) settlePending(ctx context.Context) error {
 	err := g.Wait()
 	r.j.pending = nil
 	return err
+}
+
+// stillInDoubt keeps a look that failed from being taken for what became of an
+// item: only what was seen settles it.
+func stillInDoubt(res Result) Result {
+	if res.Outcome == Skipped || res.Outcome == Failed && transient(res.Err) {
+		res.Outcome = Unknown
+	}
+	return res
 }
 
 // pick reads some items of the plan.

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"cmp"
 	"context"
 	"crypto/x509"
 	"encoding/json"
@@ -157,18 +158,19 @@ func (w *imports) Settle(ctx context.Context, items []Item, _ time.Time, report 
 	}
 	found, errs := im.find(ctx, im.all())
 	var rest []Item
+	var unread error
 	for k, it := range items {
 		res, settled := im.judge(k, found[k], errs[k], nil)
 		switch {
 		case settled:
 			report(res)
 		case errs[k] != nil:
-			return nil, errs[k]
+			unread = cmp.Or(unread, errs[k])
 		default:
 			rest = append(rest, it)
 		}
 	}
-	return rest, nil
+	return rest, unread
 }
 
 func (im *importer) pick(batch []int) []Item {

@@ -1,6 +1,7 @@
 package ops
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -119,19 +120,20 @@ func (c *changes) Settle(ctx context.Context, items []Item, sent time.Time, repo
 		return nil, err
 	}
 	var rest []Item
+	var unread error
 	states := c.r.details(ctx, items)
 	for i, it := range items {
 		res, settled := w.judge(it, states[i], nil, sent)
 		switch {
 		case !settled:
 			rest = append(rest, it)
-		case res.Outcome == Unknown && exit.Of(res.Err) != exit.Failure: // the gateway cannot be read: so it will be with the next
-			return nil, res.Err
+		case res.Outcome == Unknown && exit.Of(res.Err) != exit.Failure: // the gateway cannot be read: a later run may
+			unread = cmp.Or(unread, res.Err)
 		default:
 			report(res)
 		}
 	}
-	return rest, nil
+	return rest, unread
 }
 
 // giveUp ends a run whose answers are lost again and again.

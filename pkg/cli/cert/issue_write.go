@@ -60,11 +60,24 @@ func (w *issueWrite) Settle(ctx context.Context, items []bulk.Item, sent time.Ti
 			rest = append(rest, it)
 			continue
 		}
+		if err != nil && !tells(err) { // a look that failed says nothing of the item
+			if stops(exit.Of(err)) {
+				return rest, err
+			}
+			report(bulk.Result{Item: it, Outcome: bulk.Unknown, Err: err})
+			continue
+		}
 		if stop := w.take(it, got, err, report); stop != nil {
-			return nil, stop
+			return rest, stop
 		}
 	}
 	return rest, nil
+}
+
+// tells is an error that says what became of a request whose answer was lost.
+func tells(err error) bool {
+	var lost *ops.LostKeyError
+	return errors.As(err, &lost) && len(lost.CertIDs) > 0 || errors.As(err, new(*ops.UnusableError))
 }
 
 // written looks for the file of an answer that an earlier run wrote and did not
