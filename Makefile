@@ -20,6 +20,7 @@ SETUP     := testdata/setup
 GENERATED := completions docs/man docs/reference
 PROFILE   := bin/cover.out
 FUZZTIME  ?= 20000x
+RACY      := ^TestScripts$$/^all$$/^(job|signals|token)$$/^(kill|settle|resume|signals|stalled|life|pin)$$
 
 
 .PHONY: help
@@ -59,9 +60,10 @@ referees: $(GOTESTSUM) ## BouncyCastle judges our CMS, NSS and openCryptoki lend
 	@$(SETUP)/components.sh missing referees
 
 .PHONY: race
-race: $(GOTESTSUM) ## the tests under the race detector, but for the scripts
+race: $(GOTESTSUM) ## the tests under the race detector; of the scripts, those where most goes on at once
 	@$(SETUP)/components.sh install test
 	@$(GOTESTSUM) --format pkgname -- -race -timeout 30m -parallel 4 -skip '^Test(Scripts|RefereeTokens)$$' ./...
+	@$(GOTESTSUM) --format pkgname -- -race -timeout 30m -parallel 4 -run '$(RACY)' ./pkg/clitest
 
 .PHONY: race-scripts
 race-scripts: $(GOTESTSUM) ## the scripts under the race detector: programs five times slower, half an hour
