@@ -109,6 +109,7 @@ func (p *prompter) survey(ctx context.Context, q Question, ask func(surveyterm.S
 		return nil, err
 	}
 	defer c.close()
+	defer p.streams.Hold()()
 	l := &linear{in: c.in, out: c.out, color: p.streams.ErrColor, dumb: p.streams.dumb}
 	stdio := surveyterm.Stdio{In: l.reader(), Out: l.writer(), Err: p.streams.Err}
 	config := &survey.PromptConfig{Icons: survey.IconSet{
@@ -133,6 +134,7 @@ func (p *prompter) Secret(ctx context.Context, q Question) ([]byte, error) {
 		return nil, err
 	}
 	defer c.close()
+	defer p.streams.Hold()()
 	prompt := output.Escape(q.Text) + ": "
 	answer, err := c.run(ctx, func() {}, func() (any, error) {
 		if _, err := io.WriteString(c.out, prompt); err != nil {

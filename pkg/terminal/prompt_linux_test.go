@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"context"
 	"errors"
+	"io"
 	"os"
 	"strings"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/cmctl/cmctl/pkg/exit"
 )
@@ -294,4 +296,88 @@ func TestSystemPrompterNeedsStderr(t *testing.T) {
 	if exit.Of(err) != exit.Usage {
 		t.Errorf("got %v", err)
 	}
+}
+
+// A run goes on telling how far it is while a question stands: what the terminal
+// shows then is the question.
+func TestProgressLeavesQuestionsAlone(t *testing.T) {
+	questions := map[string]func(context.Context, Prompter) error{
+		"[card was removed. Go on? (y/N) ]": func(ctx context.Context, p Prompter) error {
+			_, err := p.Confirm(ctx, Question{Text: "card was removed. Go on?"})
+			return err
+		},
+		"[PIN: ]": func(ctx context.Context, p Prompter) error {
+			_, err := p.Secret(ctx, Question{Text: "PIN"})
+			return err
+		},
+		"[Type the number: ]": func(ctx context.Context, p Prompter) error {
+			_, err := p.TypeNumber(ctx, Question{Text: "Type the number"}, 7)
+			return err
+		},
+	}
+	for want, ask := range questions {
+		t.Run(want, func(t *testing.T) {
+			p := newPTY(t)
+			pr := p.prompter(func(s *Streams) { s.ErrTTY, s.errWidth = true, 80 })
+			progress := NewProgress(pr.streams, false)
+			now := progress.last
+			tick := func() {
+				now = now.Add(time.Minute)
+				progress.Set("0 of 1: 0 done")
+			}
+			progress.now = func() time.Time { return now }
+			tick()
+			p.wait("0 of 1")
+
+			ended := make(chan error, 1)
+			go func() { ended <- ask(t.Context(), pr) }()
+			text := strings.Trim(want, "[]")
+			p.wait(text)
+			tick()
+			tick()
+			// Whatever was drawn comes before this.
+			io.WriteString(p.tty, "]") //nolint:errcheck // seen below
+			p.wait("]")
+			shown := p.lines()
+			if got := strings.TrimPrefix(shown[len(shown)-1], "? "); got != text+"]" || len(shown) != 1 {
+				t.Errorf("the terminal shows %q", shown)
+			}
+			p.typeKeys("\r")
+			if err := <-ended; err != nil {
+				t.Error(err)
+			}
+			tick()
+			if shown = append(shown, "0 of 1: 0 done"); text == "PIN: " {
+				shown = shown[1:] // it goes away
+			}
+			p.waitLines(shown...)
+		})
+	}
+}
+
+// What is said, and what is to be done elsewhere, stands on lines of its own.
+func TestProgressLeavesRequestsAlone(t *testing.T) {
+	p := newPTY(t)
+	s := p.prompter(func(s *Streams) { s.ErrTTY, s.errWidth = true, 80 }).streams
+	progress := NewProgress(s, false)
+	now := progress.last
+	progress.now = func() time.Time { return now }
+	tick := func() {
+		now = now.Add(time.Minute)
+		progress.Set("1 of 3")
+	}
+	tick()
+	over := s.Hold()
+	s.Say("enter the PIN on the reader")
+	tick()
+	s.Say("first")
+	over()
+	over()
+	inner, outer := s.Hold(), s.Hold()
+	inner()
+	tick()
+	outer()
+	s.Say("second")
+	tick()
+	p.waitLines("enter the PIN on the reader", "first", "second", "1 of 3")
 }

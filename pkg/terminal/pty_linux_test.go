@@ -4,10 +4,12 @@ import (
 	"bytes"
 	"fmt"
 	"os"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"golang.org/x/sys/unix"
 )
@@ -141,5 +143,52 @@ func setModes(t *testing.T, p *pty, m unix.Termios) {
 	t.Helper()
 	if err := unix.IoctlSetTermios(int(p.tty.Fd()), unix.TCSETS, &m); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// lines is what a terminal shows after all that was written to it: \r, \b and
+// ESC [ K do there what they do.
+func (p *pty) lines() []string {
+	shown := []string{}
+	line, at := []rune{}, 0
+	text := p.screen()
+	for text != "" {
+		if rest, ok := strings.CutPrefix(text, "\x1b[K"); ok {
+			line, text = line[:min(at, len(line))], rest
+			continue
+		}
+		if strings.HasPrefix(text, "\x1b") {
+			text = text[1+sequenceLen([]byte(text[1:])):]
+			continue
+		}
+		c, n := utf8.DecodeRuneInString(text)
+		text = text[n:]
+		switch {
+		case c == '\n':
+			shown = append(shown, string(line))
+			line, at = nil, 0
+		case c == '\r':
+			at = 0
+		case c == '\b':
+			at--
+		case at == len(line):
+			line, at = append(line, c), at+1
+		default:
+			line[at], at = c, at+1
+		}
+	}
+	return append(shown, string(line))
+}
+
+// waitLines returns when the terminal shows these lines.
+func (p *pty) waitLines(want ...string) {
+	p.t.Helper()
+	deadline := time.After(10 * time.Second)
+	for !slices.Equal(p.lines(), want) {
+		select {
+		case <-p.grew:
+		case <-deadline:
+			p.t.Fatalf("the terminal shows %q, want %q", p.lines(), want)
+		}
 	}
 }

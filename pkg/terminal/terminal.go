@@ -28,6 +28,7 @@ type Streams struct {
 	someone  bool // stderr is truly a terminal, whatever CMCTL_FORCE_TTY says
 	dumb     bool // TERM=dumb: no escape sequences
 	errWidth int
+	screen   *screen
 }
 
 // fallbackWidth is for a terminal that does not tell.
@@ -42,7 +43,7 @@ func New(in, out, err *os.File, lookup func(string) (string, bool)) *Streams {
 		v, _ := lookup(name)
 		return v
 	}
-	s := &Streams{In: in, Out: out, Err: err, InTTY: isTerminal(in), OutTTY: isTerminal(out), ErrTTY: isTerminal(err)}
+	s := &Streams{In: in, Out: out, Err: err, InTTY: isTerminal(in), OutTTY: isTerminal(out), ErrTTY: isTerminal(err), screen: &screen{}}
 	s.someone = s.ErrTTY
 	s.dumb = env("TERM") == "dumb"
 	s.OutWidth, s.errWidth = width(out, s.OutTTY), width(err, s.ErrTTY)

@@ -122,7 +122,7 @@ func (f *Factory) Warn(format string, args ...any) {
 	if of, err := f.Format(); err == nil && of.IsJSON() {
 		return
 	}
-	_, _ = fmt.Fprintln(f.Streams.Err, "note: "+output.Escape(fmt.Sprintf(format, args...)))
+	f.Streams.Say("note: " + output.Escape(fmt.Sprintf(format, args...)))
 }
 
 // warnAll tells what was left out, line by line.
@@ -206,7 +206,7 @@ func (f *Factory) Client(ctx context.Context) (*cmapi.Client, error) {
 		}
 	}
 	if f.isSet("debug") {
-		cfg.Trace = plainTrace{f.Streams.Err}
+		cfg.Trace = plainTrace{f.Streams}
 	}
 	officer, err := f.officer(ctx, s.TLS, forTLS)
 	if err != nil {
@@ -224,10 +224,11 @@ func (f *Factory) Client(ctx context.Context) (*cmapi.Client, error) {
 }
 
 // plainTrace keeps what a gateway sends from talking to the terminal.
-type plainTrace struct{ out io.Writer }
+type plainTrace struct{ streams *terminal.Streams }
 
 func (t plainTrace) Write(p []byte) (int, error) {
-	_, err := t.out.Write(output.EscapeJSON(p))
+	defer t.streams.Hold()()
+	_, err := t.streams.Err.Write(output.EscapeJSON(p))
 	return len(p), err
 }
 

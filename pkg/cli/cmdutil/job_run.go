@@ -97,6 +97,9 @@ func (r *JobRun[T]) Run(ctx context.Context, f *Factory, opt output.Options, fla
 		Parallel: parallel, Signers: f.signers(s), Batch: batch, Rate: flags.Rate,
 		Officer: sha, Name: officer, Now: client.Now,
 		Progress: func(now bulk.Progress) {
+			if f.Streams.Held() { // the warnings below can wait as well
+				return
+			}
 			progress.Set("%s", ProgressText(now))
 			if end := f.Now().Add(now.Left); !deadline.IsZero() && now.Left > 0 && end.After(deadline) != late {
 				late = !late

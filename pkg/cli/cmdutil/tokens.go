@@ -34,7 +34,7 @@ func (f *Factory) Tokens() (*pkcs11.Tokens, error) {
 	f.tokens = pkcs11.New(pkcs11.Config{
 		Module: s.Module, ModuleOrigin: s.Origin("module").String(), StateDir: config.StateDir(f.Env), Env: f.Env,
 		PINEntries: entries, FinalTry: f.isSet("pin-final-try"),
-		Officer: pkcs11.Officer{Present: f.someone, Tell: f.tell, Wait: f.wait, Debug: f.debug},
+		Officer: pkcs11.Officer{Present: f.someone, Tell: f.tell, Request: f.request, Wait: f.wait, Debug: f.debug},
 	})
 	return f.tokens, nil
 }
@@ -42,14 +42,21 @@ func (f *Factory) Tokens() (*pkcs11.Tokens, error) {
 // someone tells whether there is somebody to be asked.
 func (f *Factory) someone() bool { return f.Prompter().Check(terminal.Question{}) == nil }
 
-// tell says what must be seen by whoever is there, whatever the form of output:
-// somebody may have to press keys on a reader.
+// tell says what must be seen by whoever is there, whatever the form of output.
 func (f *Factory) tell(text string) {
 	if f.someone() {
-		_, _ = fmt.Fprintln(f.Streams.Err, output.Escape(text))
+		f.Streams.Say(output.Escape(text))
 		return
 	}
 	f.Warn("%s", text)
+}
+
+// request tells what somebody has to do elsewhere, such as to press keys on a
+// reader. It stands there until over is called.
+func (f *Factory) request(text string) (over func()) {
+	over = f.Streams.Hold()
+	f.tell(text)
+	return over
 }
 
 // wait asks the officer to do something and to say so.
@@ -63,7 +70,7 @@ func (f *Factory) wait(ctx context.Context, what string) error {
 
 func (f *Factory) debug(text string) {
 	if f.isSet("debug") {
-		_, _ = fmt.Fprintln(f.Streams.Err, "debug: "+output.Escape(text))
+		f.Streams.Say("debug: " + output.Escape(text))
 	}
 }
 

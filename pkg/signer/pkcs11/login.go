@@ -103,7 +103,7 @@ func (t *token) mayTry(state p11.Token) error {
 }
 
 func (t *token) loginOnKeypad(ctx context.Context) error {
-	t.set.cfg.Officer.tell("enter the PIN of " + t.place.name() + " on the reader")
+	defer t.set.cfg.Officer.request("enter the PIN of " + t.place.name() + " on the reader")()
 	err := t.session(ctx, func(s p11.Session) error { return t.live.Login(ctx, s, nil) })
 	switch code := p11.Code(err); {
 	case err == nil || code == p11.AlreadyLoggedIn:
@@ -315,7 +315,6 @@ func (t *token) contextPIN(ctx context.Context, handshake bool) ([]byte, error) 
 		return nil, err
 	}
 	if t.place.slot.Token.Flags.Has(p11.Keypad) {
-		t.set.cfg.Officer.tell("enter the PIN of " + t.place.name() + " on the reader, for the signature")
 		return nil, nil
 	}
 	pin, err := t.thePIN(ctx, t.source)

@@ -3,6 +3,7 @@ package pkcs11
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -286,11 +287,18 @@ func TestOfficerIsTold(t *testing.T) {
 	yes := true
 	slot.objects[0].each, slot.objects[0].AlwaysAuth = true, &yes
 	var told []string
-	set := f.set(t, Config{Officer: Officer{Present: func() bool { return true }, Tell: func(s string) { told = append(told, s) }}})
+	tell := func(s string) { told = append(told, s) }
+	request := func(s string) func() {
+		tell(s)
+		done := f.logins + f.contexts
+		return func() { tell(fmt.Sprintf("over after %d", f.logins+f.contexts-done)) }
+	}
+	set := f.set(t, Config{Officer: Officer{Present: func() bool { return true }, Tell: tell, Request: request}})
 	if err := sign(mustOpen(t, set, key1)); err != nil {
 		t.Fatal(err)
 	}
-	want := name + " says that a wrong PIN was tried and few tries are left|enter the PIN of " + name + " on the reader|enter the PIN of " + name + " on the reader, for the signature"
+	want := name + " says that a wrong PIN was tried and few tries are left|enter the PIN of " + name + " on the reader|over after 1" +
+		"|enter the PIN of " + name + " on the reader, for the signature|over after 1"
 	if got := strings.Join(told, "|"); got != want {
 		t.Errorf("told %q, want %q", got, want)
 	}

@@ -47,8 +47,11 @@ type Config struct {
 type Officer struct {
 	// Present tells whether somebody can be asked.
 	Present func() bool
-	// Tell says what must be seen: to enter the PIN on the reader.
+	// Tell says what must be seen.
 	Tell func(text string)
+	// Request says what is to be done meanwhile, such as to enter the PIN on the
+	// reader; over is called when that is done, or given up.
+	Request func(text string) (over func())
 	// Wait asks to do something and returns when it is done.
 	Wait func(ctx context.Context, what string) error
 	// Debug says what only --debug shows.
@@ -61,6 +64,13 @@ func (o Officer) tell(text string) {
 	if o.Tell != nil {
 		o.Tell(text)
 	}
+}
+
+func (o Officer) request(text string) (over func()) {
+	if o.Request == nil {
+		return func() {}
+	}
+	return o.Request(text)
 }
 
 func (o Officer) debug(text string) {

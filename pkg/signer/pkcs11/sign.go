@@ -167,6 +167,9 @@ func (k *Key) once(u use, r p11.SignRequest, handshake bool) ([]byte, error) {
 		}
 		r.Context, r.PIN = true, pin
 	}
+	if u.always && r.PIN == nil {
+		defer t.set.cfg.Officer.request("enter the PIN of " + t.place.name() + " on the reader, for the signature")()
+	}
 	s, err := t.borrow(ctx, u.live, u.load)
 	if err != nil {
 		return nil, err
