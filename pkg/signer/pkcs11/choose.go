@@ -27,7 +27,7 @@ func (w wanted) fits(p *pair, loggedIn bool) bool {
 	if !matches(p, w.key, loggedIn) {
 		return false
 	}
-	return w.certs == nil || p.pub == nil || slices.ContainsFunc(w.certs, func(c *x509.Certificate) bool { return equal(c.PublicKey, p.pub) })
+	return w.certs == nil || len(w.certificates(p)) > 0
 }
 
 // matches compares a pair with the URI's attributes of objects.
@@ -67,15 +67,7 @@ func sameLabel(a, b string) bool {
 // certificates are those of a pair that are wanted.
 func (w wanted) certificates(p *pair) (out []*x509.Certificate) {
 	if w.certs != nil {
-		for _, c := range w.certs {
-			switch {
-			case p.pub != nil && equal(c.PublicKey, p.pub):
-				out = append(out, c)
-			case p.pub == nil && !c.IsCA: // the first signature will tell
-				return []*x509.Certificate{c}
-			}
-		}
-		return out
+		return named(w.certs, p)
 	}
 	byURI := w.key.Type != nil && *w.key.Type == uri.TypeCert
 	for _, o := range p.certs {
@@ -84,6 +76,32 @@ func (w wanted) certificates(p *pair) (out []*x509.Certificate) {
 		}
 	}
 	return out
+}
+
+// named are those of the certificates named apart that a pair's key has. Where
+// the token tells nothing of the public half, it is the first one that may be,
+// and the first signature will tell: the first of an end entity, for the rest
+// is its chain, or the very first, for an officer's own certificate may be
+// marked as a CA's.
+func named(certs []*x509.Certificate, p *pair) (out []*x509.Certificate) {
+	if p.pub != nil {
+		for _, c := range certs {
+			if equal(c.PublicKey, p.pub) {
+				out = append(out, c)
+			}
+		}
+		return out
+	}
+	leaves := slices.DeleteFunc(slices.Clone(certs), func(c *x509.Certificate) bool { return c.IsCA })
+	if len(leaves) == 0 {
+		leaves = certs[:min(1, len(certs))]
+	}
+	for _, c := range leaves {
+		if p.mayHave(c.PublicKey) {
+			return []*x509.Certificate{c}
+		}
+	}
+	return nil
 }
 
 // certFits tells whether a URI's attributes of objects are a certificate's.
