@@ -163,7 +163,7 @@ func revokedAll(records []gathered) error {
 		switch {
 		case r.err != nil:
 			return r.named(exit.Of(r.err), r.err)
-		case len(r.target.CRLs) == 0 && len(r.target.OCSPs) == 0:
+		case r.target.Sourceless():
 			return exit.New(exit.Failure, "--crl-url and --ocsp-url name what it does not", "%s names neither CRL nor OCSP responder: there is nothing to wait for", r.name())
 		case r.Gateway != nil && r.Gateway.Status == cmapi.StatusActive:
 			if n++; first < 0 {

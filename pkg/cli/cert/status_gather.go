@@ -195,9 +195,8 @@ func gatherOne(ctx context.Context, f *cmdutil.Factory, client *cmapi.Client, ch
 	switch {
 	case g.err != nil:
 	case e.Certificate != nil:
-		var issuer *x509.Certificate
-		if issuer, g.err = check.Issuer(ctx, e.Certificate); g.err == nil {
-			g.target = check.Target(e.Certificate, issuer)
+		if g.target = check.Target(e.Certificate, nil); !g.target.Sourceless() {
+			g.target.Issuer, g.err = check.Issuer(ctx, e.Certificate)
 		}
 	default:
 		g.target, g.err = cmdutil.RevocationTarget(ctx, client, check, g.CertID)
