@@ -158,7 +158,7 @@ const mostListed = 20
 // ambiguous lists what a URI may mean.
 func ambiguous(u *uri.URI, choices []choice) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s fits %d keys, and cmctl does not guess", describe(u), len(choices))
+	fmt.Fprintf(&b, "%s fits %d keys, and cmctl does not guess", Describe(u), len(choices))
 	for i, c := range choices {
 		if i == mostListed {
 			fmt.Fprintf(&b, "\n  and %d more", len(choices)-i)
@@ -186,7 +186,7 @@ func ambiguous(u *uri.URI, choices []choice) error {
 // a login: a PIN belongs to one token.
 func tooMany(u *uri.URI, places []place) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s fits %d tokens, and none shows the key without a PIN", describe(u), len(places))
+	fmt.Fprintf(&b, "%s fits %d tokens, and none shows the key without a PIN", Describe(u), len(places))
 	for _, p := range places {
 		fmt.Fprintf(&b, "\n  %s", p.uri())
 	}
@@ -196,7 +196,7 @@ func tooMany(u *uri.URI, places []place) error {
 // notTheirs says that keys which a URI fits belong to none of the certificates.
 func notTheirs(w wanted, others []choice) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "no key that %s fits belongs to the certificate", describe(w.key))
+	fmt.Fprintf(&b, "no key that %s fits belongs to the certificate", Describe(w.key))
 	for i, c := range others {
 		if i == mostListed {
 			break
@@ -209,7 +209,7 @@ func notTheirs(w wanted, others []choice) error {
 // none says that a token has no such key, and what it has.
 func none(w wanted, p place, pairs []*pair, loggedIn bool) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s has no key that fits %s", p.name(), describe(w.key))
+	fmt.Fprintf(&b, "%s has no key that fits %s", p.name(), Describe(w.key))
 	if w.certs != nil {
 		b.WriteString(" and belongs to the certificate")
 	}
