@@ -61,8 +61,10 @@ func isNewer(built string, sources ...string) bool {
 // script's own SoftHSM. A KEY is NAME:TYPE[:OPTION...], types rsa2048, rsa3072,
 // rsa4096, p256, p384, p521; its certificate is NAME.pem. Options: id=HEX,
 // label=TEXT (both the NAME's position and NAME when left out; empty: none),
-// always (the PIN for each signature), nocert, open (usable without PIN),
-// allow=N (CKA_ALLOWED_MECHANISMS of one).
+// certid=HEX (another CKA_ID for the certificate), always (the PIN for each
+// signature), nocert, nopublic (no public key object), open (usable without
+// PIN), ca (the certificate is marked as a CA's), allow=N
+// (CKA_ALLOWED_MECHANISMS of one).
 //
 // $SOFTHSM is the real module, $SHIM the one that misbehaves; cmctl uses the
 // shim, whose log is $PKCS11SHIM_LOG. The files pin and wrong hold PINs.

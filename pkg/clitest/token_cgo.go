@@ -79,7 +79,9 @@ type tokenKey struct {
 	name, kind           string
 	id                   []byte
 	label                string
+	certID               []byte // of the certificate, where it is another
 	always, nocert, open bool
+	nopublic, ca         bool
 	allow                uint
 }
 
@@ -97,6 +99,12 @@ func parseKey(spec string, position int) (tokenKey, error) {
 			k.id, err = hex.DecodeString(value)
 		case "label":
 			k.label = value
+		case "certid":
+			k.certID, err = hex.DecodeString(value)
+		case "nopublic":
+			k.nopublic = true
+		case "ca":
+			k.ca = true
 		case "always":
 			k.always = true
 		case "nocert":
@@ -131,24 +139,32 @@ func (k tokenKey) put(p *pkcs11.Ctx, s pkcs11.SessionHandle) error {
 	}
 	objects := [][]*pkcs11.Attribute{
 		append(private, attribute(pkcs11.CKA_CLASS, pkcs11.CKO_PRIVATE_KEY), attribute(pkcs11.CKA_SIGN, true), attribute(pkcs11.CKA_PRIVATE, !k.open),
-			attribute(pkcs11.CKA_SENSITIVE, true), attribute(pkcs11.CKA_ALWAYS_AUTHENTICATE, k.always)),
-		append(public, attribute(pkcs11.CKA_CLASS, pkcs11.CKO_PUBLIC_KEY), attribute(pkcs11.CKA_VERIFY, true), attribute(pkcs11.CKA_PRIVATE, false)),
+			attribute(pkcs11.CKA_SENSITIVE, true), attribute(pkcs11.CKA_ALWAYS_AUTHENTICATE, k.always), attribute(pkcs11.CKA_ID, k.id)),
 	}
 	if k.allow != 0 {
 		objects[0] = append(objects[0], attribute(pkcs11.CKA_ALLOWED_MECHANISMS, attribute(0, k.allow).Value))
+	}
+	if !k.nopublic {
+		objects = append(objects, append(public, attribute(pkcs11.CKA_CLASS, pkcs11.CKO_PUBLIC_KEY), attribute(pkcs11.CKA_VERIFY, true),
+			attribute(pkcs11.CKA_PRIVATE, false), attribute(pkcs11.CKA_ID, k.id)))
 	}
 	if !k.nocert {
 		subject, err := x509.ParseCertificate(der)
 		if err != nil {
 			return err
 		}
+		certID := k.id
+		if k.certID != nil {
+			certID = k.certID
+		}
 		objects = append(objects, []*pkcs11.Attribute{
 			attribute(pkcs11.CKA_CLASS, pkcs11.CKO_CERTIFICATE), attribute(pkcs11.CKA_CERTIFICATE_TYPE, pkcs11.CKC_X_509), attribute(pkcs11.CKA_PRIVATE, false),
 			attribute(pkcs11.CKA_SUBJECT, subject.RawSubject), attribute(pkcs11.CKA_VALUE, der),
+			attribute(pkcs11.CKA_ID, certID),
 		})
 	}
 	for _, o := range objects {
-		o = append(o, attribute(pkcs11.CKA_TOKEN, true), attribute(pkcs11.CKA_ID, k.id), attribute(pkcs11.CKA_LABEL, k.label))
+		o = append(o, attribute(pkcs11.CKA_TOKEN, true), attribute(pkcs11.CKA_LABEL, k.label))
 		if _, err := p.CreateObject(s, o); err != nil {
 			return err
 		}
@@ -223,6 +239,7 @@ func (k tokenKey) certificate(key crypto.Signer) ([]byte, error) {
 	c := &x509.Certificate{
 		SerialNumber: serial, Subject: pkix.Name{Country: []string{"SE"}, Organization: []string{"Demo"}, CommonName: "Officer " + k.name},
 		NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().AddDate(0, 1, 0), KeyUsage: x509.KeyUsageDigitalSignature,
+		IsCA: k.ca, BasicConstraintsValid: k.ca,
 	}
 	return x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
 }

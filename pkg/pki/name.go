@@ -45,6 +45,21 @@ var keywordAliases = map[string]string{
 	"DEVICESERIALNUMBER": "SERIALNUMBER",
 }
 
+// IsKeyword tells whether a word is the type of an attribute in names, in any
+// spelling that is read.
+func IsKeyword(word string) bool {
+	word = strings.ToUpper(word)
+	if _, ok := keywordAliases[word]; ok {
+		return true
+	}
+	for _, k := range keywords {
+		if k == word {
+			return true
+		}
+	}
+	return false
+}
+
 // ParseRawName reads a name from its DER, such as RawIssuer of a certificate.
 func ParseRawName(der []byte) (Name, error) {
 	var rdns cryptobyte.String

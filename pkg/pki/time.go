@@ -40,6 +40,14 @@ func ParseTime(s string, now time.Time) (time.Time, error) {
 	return parseRelative(s, text, now)
 }
 
+// LiesAhead tells whether a text is a relative time ahead of now, such as 7d.
+// Where only times past can be meant, its minus sign was forgotten.
+func LiesAhead(s string) bool {
+	now := time.Unix(0, 0)
+	at, err := parseRelative(s, strings.TrimSpace(s), now)
+	return err == nil && at.After(now)
+}
+
 func parseRelative(s, text string, now time.Time) (time.Time, error) {
 	unit := strings.TrimLeft(text, "+-0123456789")
 	number := text[:len(text)-len(unit)]

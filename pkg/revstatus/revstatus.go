@@ -71,6 +71,10 @@ type Target struct {
 	OnHold bool
 }
 
+// Sourceless says that there is neither a CRL nor a responder to ask; then no
+// issuer is needed.
+func (t *Target) Sourceless() bool { return len(t.CRLs) == 0 && len(t.OCSPs) == 0 }
+
 // Visible says whether the revocation is published: proven, by the CRL and,
 // where the certificate names a responder, by OCSP as well. A hold that has
 // become a revocation is not visible while a source still says hold.

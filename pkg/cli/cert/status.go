@@ -3,7 +3,6 @@ package cert
 import (
 	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -100,10 +99,9 @@ func runStatus(ctx context.Context, o *statusOptions) error {
 		if r.Verdict == verdictDiffer {
 			differ++
 		}
-		if records[i] = r; r.missing() == nil {
-			if err := w.Write(r.statusRecord); err != nil {
-				return err
-			}
+		records[i] = r
+		if err := w.Write(r.statusRecord); err != nil {
+			return err
 		}
 	}
 	if err := w.Close(); err != nil {
@@ -164,8 +162,8 @@ func revokedAll(records []gathered) error {
 		r := &records[i]
 		switch {
 		case r.err != nil:
-			return fmt.Errorf("%s: %w", r.name(), r.err)
-		case len(r.target.CRLs) == 0 && len(r.target.OCSPs) == 0:
+			return r.named(exit.Of(r.err), r.err)
+		case r.target.Sourceless():
 			return exit.New(exit.Failure, "--crl-url and --ocsp-url name what it does not", "%s names neither CRL nor OCSP responder: there is nothing to wait for", r.name())
 		case r.Gateway != nil && r.Gateway.Status == cmapi.StatusActive:
 			if n++; first < 0 {
@@ -205,9 +203,7 @@ func unproven(records []gathered) error {
 	if good > 0 {
 		code = exit.Partial
 	}
-	if records[first].missing() == nil { // which names itself
-		err = exit.New(code, exit.HintOf(err), "%s: %w", records[first].name(), err)
-	}
+	err = records[first].named(code, err)
 	if len(records) == 1 {
 		return err
 	}

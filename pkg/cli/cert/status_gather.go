@@ -34,13 +34,13 @@ func (g *gathered) name() string {
 	return g.input
 }
 
-// missing is the error of a certid that the gateway does not know: there is
-// nothing to show of it.
-func (g *gathered) missing() error {
-	if g.err != nil && exit.Of(g.err) == exit.NotFound && g.Serial == "" {
-		return g.err
+// named is an error that says of which certificate it is; that of one which the
+// gateway does not know does so itself.
+func (g *gathered) named(code exit.Code, err error) error {
+	if g.err != nil && g.Subject == "" && exit.Of(g.err) == exit.NotFound {
+		return exit.New(code, exit.HintOf(err), "%w", err)
 	}
-	return nil
+	return exit.New(code, exit.HintOf(err), "%s: %w", g.name(), err)
 }
 
 // problem is the first thing that keeps the record from being proven.
@@ -181,6 +181,7 @@ func (o *statusOptions) gatewayNeeded(entries []cmdutil.Entry) bool {
 // gatherOne asks the gateway about one certificate, and finds its issuer.
 func gatherOne(ctx context.Context, f *cmdutil.Factory, client *cmapi.Client, check *revstatus.Checker, e cmdutil.Entry) gathered {
 	g := gathered{input: e.Input}
+	g.CertID, g.Serial = e.CertID, e.Serial
 	if e.Certificate != nil {
 		g.ofFile(e.Certificate)
 	}
@@ -194,9 +195,8 @@ func gatherOne(ctx context.Context, f *cmdutil.Factory, client *cmapi.Client, ch
 	switch {
 	case g.err != nil:
 	case e.Certificate != nil:
-		var issuer *x509.Certificate
-		if issuer, g.err = check.Issuer(ctx, e.Certificate); g.err == nil {
-			g.target = check.Target(e.Certificate, issuer)
+		if g.target = check.Target(e.Certificate, nil); !g.target.Sourceless() {
+			g.target.Issuer, g.err = check.Issuer(ctx, e.Certificate)
 		}
 	default:
 		g.target, g.err = cmdutil.RevocationTarget(ctx, client, check, g.CertID)
@@ -207,18 +207,19 @@ func gatherOne(ctx context.Context, f *cmdutil.Factory, client *cmapi.Client, ch
 
 func (g *gathered) askGateway(ctx context.Context, f *cmdutil.Factory, client *cmapi.Client, e cmdutil.Entry) error {
 	items, err := cmdutil.Resolve(ctx, f, client, []cmdutil.Entry{e})
-	if err != nil && e.Certificate != nil && exit.Of(err) == exit.NotFound {
+	var cert *cmapi.Certificate
+	if err == nil {
+		if cert, err = client.Certificates.Details(ctx, items[0].Key); exit.Of(err) == exit.NotFound {
+			err = notFound(items[0].Key, err)
+		}
+	}
+	if exit.Of(err) == exit.NotFound {
 		g.Gateway = &stateOf{Status: gatewayUnknown}
-		return nil
+		if e.Certificate != nil { // CRL and OCSP may tell of it
+			return nil
+		}
 	}
 	if err != nil {
-		return err
-	}
-	cert, err := client.Certificates.Details(ctx, items[0].Key)
-	switch {
-	case exit.Of(err) == exit.NotFound:
-		return notFound(items[0].Key, err)
-	case err != nil:
 		return err
 	}
 	g.CertID, g.Serial, g.Subject, g.Issuer = cert.CertID, cert.Serial, cert.Subject, cert.Issuer

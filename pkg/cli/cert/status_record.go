@@ -17,16 +17,16 @@ const (
 	verdictUnproven = "unproven"
 	verdictNone     = "no-source"
 
-	gatewayUnknown = "unknown" // the gateway does not know a certificate from a file
+	gatewayUnknown = "unknown" // the gateway does not know it
 )
 
 // statusRecord is what is printed of one certificate.
 type statusRecord struct {
 	CertID  string     `json:"certid,omitempty"`
-	Serial  pki.Serial `json:"certificateserialnumber"`
-	Subject string     `json:"subject"`
-	Issuer  string     `json:"issuer"`
-	ValidTo time.Time  `json:"validto"`
+	Serial  pki.Serial `json:"certificateserialnumber,omitempty"`
+	Subject string     `json:"subject,omitempty"`
+	Issuer  string     `json:"issuer,omitempty"`
+	ValidTo time.Time  `json:"validto,omitzero"`
 	Verdict string     `json:"verdict"`
 	Problem string     `json:"problem,omitempty"`
 	Gateway *stateOf   `json:"gateway,omitempty"`
@@ -133,7 +133,12 @@ func (g *gathered) judge() {
 var statusNoun = output.Noun[statusRecord]{
 	Name:   "status",
 	Schema: "status",
-	ID:     func(r statusRecord) string { return r.CertID },
+	ID: func(r statusRecord) string {
+		if gatewayOf(r).Status == gatewayUnknown {
+			return ""
+		}
+		return r.CertID
+	},
 	Fields: []output.Field[statusRecord]{
 		{Name: "certid", Value: func(r statusRecord) string { return r.CertID }},
 		{Name: "verdict", Value: func(r statusRecord) string { return r.Verdict }, Tone: verdictTone},

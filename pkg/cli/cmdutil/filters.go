@@ -66,7 +66,7 @@ func NewFilterFlags(add *pflag.FlagSet) *FilterFlags {
 	ff := newFilterFlags(cmapi.FilterParameters())
 	fs := ff.flags
 	fs.StringSliceVar(&ff.status, "status", nil, "only certificates in one of these `states`, joined by commas {"+strings.Join(States(), "|")+"}; revoked are those revoked for good")
-	fs.StringArrayVar(&ff.match, "match", nil, "only those whose subject, issuer or serial fits this RE2 `regex`; FIELD=regex looks at one of {"+strings.Join(matchFields(), "|")+"}; repeatable, all must fit")
+	fs.StringArrayVar(&ff.match, "match", nil, "only those whose subject, issuer or serial fits this RE2 `regex`; FIELD=regex looks at one of {"+strings.Join(matchFields(), "|")+"}, and another word is refused: write WORD[=]; repeatable, all must fit")
 	add.AddFlagSet(fs)
 	return ff
 }
@@ -155,6 +155,9 @@ func (ff *FilterFlags) filter(now time.Time) (cmapi.CertificateFilter, error) {
 			continue
 		}
 		at, err := pki.ParseTime(t.text, now)
+		if err == nil && strings.HasPrefix(t.name, "revoked-") {
+			err = behind(t.text)
+		}
 		if err != nil {
 			return ff.f, flagError(t.name, err)
 		}
@@ -245,6 +248,9 @@ func (ff *FilterFlags) shortTimes(f *cmapi.CertificateFilter, now time.Time) err
 			return exit.Usagef("", "--issued-since and --valid-from-after both say when validity starts: give one of them")
 		}
 		since, err := pki.ParseTime(ff.since, now)
+		if err == nil {
+			err = behind(ff.since)
+		}
 		if err != nil {
 			return flagError("issued-since", err)
 		}
@@ -252,6 +258,19 @@ func (ff *FilterFlags) shortTimes(f *cmapi.CertificateFilter, now time.Time) err
 		f.ValidFromTimeFrom = since.Add(-time.Nanosecond).Truncate(time.Second)
 	}
 	return nil
+}
+
+// behind refuses a relative time ahead where only the past can be meant: 7d for
+// -7d finds nothing, or everything, and passes for an answer. The other times
+// may lie ahead: validity, publication and OCSP activation can be set to start
+// later. A point in time is taken as it is written: it may come from a gateway
+// whose clock is a little ahead.
+func behind(text string) error {
+	if !pki.LiesAhead(text) {
+		return nil
+	}
+	text = strings.TrimPrefix(strings.TrimSpace(text), "+")
+	return exit.Usagef("write -"+text+" for that long ago", "%s lies ahead", clip(text))
 }
 
 // keyIdentifier reads a key identifier as certificate viewers print it: hex,

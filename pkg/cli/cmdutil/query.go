@@ -143,11 +143,31 @@ func matchFields() (names []string) {
 	return names
 }
 
+// matchField parts a --match into the field that it names and the pattern. A
+// regular expression may hold "=" as well: letters alone before the first one
+// are meant as a field, and must be one, except for the keyword of a name's
+// attribute (cn=Anna), which is text of a subject. What starts after the "="
+// with ^ can only follow a field.
+func matchField(text string) (field, pattern string, err error) {
+	word, rest, ok := strings.Cut(text, "=")
+	letters := strings.Trim(word, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ") == ""
+	switch {
+	case !ok || word == "" || !letters:
+		return "", text, nil
+	case slices.Contains(matchFields(), word):
+		return word, rest, nil
+	case pki.IsKeyword(word) && !strings.HasPrefix(rest, "^"):
+		return "", text, nil
+	}
+	return "", "", exit.Usagef("the fields are "+strings.Join(matchFields(), ", ")+"; for a text with = in it, write [=]: "+clip(word)+"[=]...",
+		"--match %q: there is no field %q", clip(text), clip(word))
+}
+
 // matcher reads one --match.
 func matcher(text string) (func(*cmapi.Certificate) bool, error) {
-	pattern, only := text, ""
-	if name, rest, ok := strings.Cut(text, "="); ok && slices.Contains(matchFields(), name) {
-		pattern, only = rest, name
+	only, pattern, err := matchField(text)
+	if err != nil {
+		return nil, err
 	}
 	re, err := regexp.Compile(pattern)
 	switch {

@@ -44,6 +44,9 @@ func RevocationTarget(ctx context.Context, c *cmapi.Client, check *revstatus.Che
 	if err != nil {
 		return revstatus.Target{}, exit.New(exit.Failure, "CRL and OCSP are asked about X.509 certificates; of others see `cmctl cert show`", "what the gateway has cannot be read as an X.509 certificate: %w", err)
 	}
+	if t := check.Target(cert, nil); t.Sourceless() {
+		return t, nil
+	}
 	issuer := check.KnownIssuer(cert)
 	if issuer == nil {
 		if chain, err := c.Certificates.Download(ctx, certID, cmapi.MediaPEM, 0); err == nil {

@@ -46,7 +46,7 @@ var jobNoun = output.Noun[row]{
 	Fields: []output.Field[row]{
 		{Name: "job", Value: func(r row) string { return r.Job }},
 		{Name: "state", Value: func(r row) string { return r.State }, Tone: stateTone},
-		{Name: "verb", Value: func(r row) string { return r.Verb }},
+		{Name: "verb", Value: func(r row) string { return r.Verb }, Spare: true}, // names begin with it unless --job gave another
 		{Name: "items", Value: func(r row) string { return strconv.Itoa(r.Items) }},
 		{Name: "done", Value: count(bulk.Done)},
 		{Name: "already", Value: count(bulk.Already), Spare: true},

@@ -30,7 +30,8 @@ func newListCmd(f *cmdutil.Factory) *cobra.Command {
 		Short: "List the keys on tokens, with the URIs to use them by",
 		Long: `List the keys on tokens and HSMs, each with its certificate and the URI to use
 it by, and whether the settings use it for TLS or for signing. A URI narrows the
-list. Nothing is asked for: what a token hides until the PIN is given is not
+list, and one that names a token or a key which is not there ends with 8, as
+with "cmctl key show". Nothing is asked for: what a token hides until the PIN is given is not
 shown, unless --login is given.
 
 The states are: key (the private key is there), hidden (a certificate or public
@@ -59,6 +60,11 @@ func runList(ctx context.Context, o *listOptions) error {
 	list, skipped, err := look(ctx, o.f, o.uri, o.login)
 	if err != nil {
 		return err
+	}
+	if u := o.uri; u.ID != nil || u.Object != nil || u.Type != nil {
+		if err := notShown(u, list); err != nil {
+			return err
+		}
 	}
 	notes(o.f, list, skipped)
 	w := output.NewWriter(keyNoun, opt)

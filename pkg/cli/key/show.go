@@ -9,6 +9,7 @@ import (
 	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
 	"github.com/cmctl/cmctl/pkg/exit"
 	"github.com/cmctl/cmctl/pkg/output"
+	"github.com/cmctl/cmctl/pkg/signer/pkcs11"
 	"github.com/cmctl/cmctl/pkg/signer/pkcs11/uri"
 )
 
@@ -87,7 +88,7 @@ func runShow(ctx context.Context, o *showOptions) error {
 		if err := w.Write(shown(list)...); err != nil {
 			return err
 		}
-		if err := notShown(list); err != nil {
+		if err := notShown(u, list); err != nil {
 			return w.End(err)
 		}
 	}
@@ -101,7 +102,7 @@ func shown(list []record) []record {
 }
 
 // notShown is the error for a URI that names no key.
-func notShown(list []record) error {
+func notShown(u *uri.URI, list []record) error {
 	if len(shown(list)) > 0 {
 		return nil
 	}
@@ -110,5 +111,5 @@ func notShown(list []record) error {
 			return failure([]record{r})
 		}
 	}
-	return exit.New(exit.Key, "is the card in the reader? A token may show more with --login", "no key fits this URI")
+	return exit.New(exit.Key, "is the card in the reader? A token may show more with --login", "no key fits %s", pkcs11.Describe(u))
 }

@@ -45,3 +45,18 @@ func certificate(t testing.TB, cn string, pub crypto.PublicKey) []byte {
 	}
 	return der
 }
+
+// ownCA is a certificate that a key made for itself, marked as a CA's: what
+// openssl req -x509 makes.
+func ownCA(t testing.TB, key crypto.Signer) *x509.Certificate {
+	t.Helper()
+	c := &x509.Certificate{
+		SerialNumber: big.NewInt(2), Subject: pkix.Name{CommonName: "Own"}, NotBefore: time.Now().Add(-time.Hour), NotAfter: time.Now().Add(24 * time.Hour),
+		IsCA: true, BasicConstraintsValid: true,
+	}
+	der, err := x509.CreateCertificate(rand.Reader, c, c, key.Public(), key)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return parsed(t, der)
+}

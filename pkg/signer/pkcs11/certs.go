@@ -46,7 +46,7 @@ func (t *Tokens) Certificates(ctx context.Context, u *uri.URI, source PINSource)
 		}
 	}
 	if len(found) == 0 {
-		return nil, exit.New(exit.Key, "`cmctl key list` shows what is there", "no certificate on a token fits %s", describe(u))
+		return nil, exit.New(exit.Key, "`cmctl key list` shows what is there", "no certificate on a token fits %s", Describe(u))
 	}
 	return found, nil
 }

@@ -27,7 +27,7 @@ func (w wanted) fits(p *pair, loggedIn bool) bool {
 	if !matches(p, w.key, loggedIn) {
 		return false
 	}
-	return w.certs == nil || p.pub == nil || slices.ContainsFunc(w.certs, func(c *x509.Certificate) bool { return equal(c.PublicKey, p.pub) })
+	return w.certs == nil || len(w.certificates(p)) > 0
 }
 
 // matches compares a pair with the URI's attributes of objects.
@@ -67,15 +67,7 @@ func sameLabel(a, b string) bool {
 // certificates are those of a pair that are wanted.
 func (w wanted) certificates(p *pair) (out []*x509.Certificate) {
 	if w.certs != nil {
-		for _, c := range w.certs {
-			switch {
-			case p.pub != nil && equal(c.PublicKey, p.pub):
-				out = append(out, c)
-			case p.pub == nil && !c.IsCA: // the first signature will tell
-				return []*x509.Certificate{c}
-			}
-		}
-		return out
+		return named(w.certs, p)
 	}
 	byURI := w.key.Type != nil && *w.key.Type == uri.TypeCert
 	for _, o := range p.certs {
@@ -84,6 +76,32 @@ func (w wanted) certificates(p *pair) (out []*x509.Certificate) {
 		}
 	}
 	return out
+}
+
+// named are those of the certificates named apart that a pair's key has. Where
+// the token tells nothing of the public half, it is the first one that may be,
+// and the first signature will tell: the first of an end entity, for the rest
+// is its chain, or the very first, for an officer's own certificate may be
+// marked as a CA's.
+func named(certs []*x509.Certificate, p *pair) (out []*x509.Certificate) {
+	if p.pub != nil {
+		for _, c := range certs {
+			if equal(c.PublicKey, p.pub) {
+				out = append(out, c)
+			}
+		}
+		return out
+	}
+	leaves := slices.DeleteFunc(slices.Clone(certs), func(c *x509.Certificate) bool { return c.IsCA })
+	if len(leaves) == 0 {
+		leaves = certs[:min(1, len(certs))]
+	}
+	for _, c := range leaves {
+		if p.mayHave(c.PublicKey) {
+			return []*x509.Certificate{c}
+		}
+	}
+	return nil
 }
 
 // certFits tells whether a URI's attributes of objects are a certificate's.
@@ -140,7 +158,7 @@ const mostListed = 20
 // ambiguous lists what a URI may mean.
 func ambiguous(u *uri.URI, choices []choice) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s fits %d keys, and cmctl does not guess", describe(u), len(choices))
+	fmt.Fprintf(&b, "%s fits %d keys, and cmctl does not guess", Describe(u), len(choices))
 	for i, c := range choices {
 		if i == mostListed {
 			fmt.Fprintf(&b, "\n  and %d more", len(choices)-i)
@@ -168,7 +186,7 @@ func ambiguous(u *uri.URI, choices []choice) error {
 // a login: a PIN belongs to one token.
 func tooMany(u *uri.URI, places []place) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s fits %d tokens, and none shows the key without a PIN", describe(u), len(places))
+	fmt.Fprintf(&b, "%s fits %d tokens, and none shows the key without a PIN", Describe(u), len(places))
 	for _, p := range places {
 		fmt.Fprintf(&b, "\n  %s", p.uri())
 	}
@@ -178,7 +196,7 @@ func tooMany(u *uri.URI, places []place) error {
 // notTheirs says that keys which a URI fits belong to none of the certificates.
 func notTheirs(w wanted, others []choice) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "no key that %s fits belongs to the certificate", describe(w.key))
+	fmt.Fprintf(&b, "no key that %s fits belongs to the certificate", Describe(w.key))
 	for i, c := range others {
 		if i == mostListed {
 			break
@@ -191,7 +209,7 @@ func notTheirs(w wanted, others []choice) error {
 // none says that a token has no such key, and what it has.
 func none(w wanted, p place, pairs []*pair, loggedIn bool) error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s has no key that fits %s", p.name(), describe(w.key))
+	fmt.Fprintf(&b, "%s has no key that fits %s", p.name(), Describe(w.key))
 	if w.certs != nil {
 		b.WriteString(" and belongs to the certificate")
 	}

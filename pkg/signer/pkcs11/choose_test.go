@@ -2,6 +2,9 @@ package pkcs11
 
 import (
 	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"crypto/x509"
 	"errors"
 	"strings"
@@ -26,6 +29,10 @@ func parsed(t testing.TB, der []byte) *x509.Certificate {
 // to find out.
 func TestOpen(t *testing.T) {
 	rsaKey, rsaKey2, ec, ec2 := keyRSA(), keyRSA2(), keyEC(), keyEC2()
+	ec256, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
 	hideCert := func(o *fakeObject) *fakeObject { o.hidden = true; return o }
 	noSign := func(o *fakeObject) *fakeObject { no := false; o.Sign = &no; return o }
 	padded := func(o *fakeObject) *fakeObject { o.Value = append(o.Value, 0, 0, 0); return o }
@@ -97,6 +104,19 @@ func TestOpen(t *testing.T) {
 		{"a file's certificate, EC without point", objects{private(1, "\x01", "k", ec)}, "pkcs11:id=%01", []*x509.Certificate{parsed(t, certificate(t, "File", ec.Public()))}, "File", 1, ""},
 		{"a file's certificate of another key", objects{private(1, "\x01", "k", rsaKey), cert(t, 2, "\x01", "c", "One", rsaKey)}, "pkcs11:id=%01", []*x509.Certificate{parsed(t, certificate(t, "File", ec2.Public()))}, "", 1,
 			name + " has no key that fits pkcs11:id=%01 and belongs to the certificate"},
+		{"a file's certificate marked as a CA's, EC without point", objects{private(1, "\x02", "k", ec)}, "pkcs11:id=%02", []*x509.Certificate{ownCA(t, ec)}, "Own", 1, ""},
+		{"a file with certificate and chain, EC without point", objects{private(1, "\x02", "k", ec)}, "pkcs11:id=%02",
+			[]*x509.Certificate{ownCA(t, rsaKey), parsed(t, certificate(t, "File", ec.Public()))}, "File", 1, ""},
+		{"a file's RSA certificate rules an EC key out", objects{private(1, "\x01", "r", rsaKey), private(3, "\x02", "e", ec)}, "pkcs11:token=Officer%20card",
+			[]*x509.Certificate{parsed(t, certificate(t, "File", rsaKey.Public()))}, "File", 1, ""},
+		{"a file's EC certificate rules other curves out", objects{private(1, "\x01", "a", ec2), private(3, "\x02", "b", ec)}, "pkcs11:token=Officer%20card",
+			[]*x509.Certificate{parsed(t, certificate(t, "File", ec.Public()))}, "File", 1, ""},
+		{"a file's EC certificate and two keys that may be its", objects{private(1, "\x01", "a", ec256), private(3, "\x02", "b", ec)}, "pkcs11:token=Officer%20card",
+			[]*x509.Certificate{parsed(t, certificate(t, "File", ec.Public()))}, "", 1, "pkcs11:token=Officer%20card fits 2 keys, and cmctl does not guess"},
+		{"a file's certificate of another curve", objects{private(1, "\x01", "k", ec2)}, "pkcs11:id=%01", []*x509.Certificate{parsed(t, certificate(t, "File", ec.Public()))}, "", 1,
+			name + " has no key that fits pkcs11:id=%01 and belongs to the certificate"},
+		{"a file's certificate of another key of the curve: the signature tells", objects{private(1, "\x01", "k", ec256)}, "pkcs11:id=%01", []*x509.Certificate{parsed(t, certificate(t, "File", ec.Public()))}, "", 1,
+			"a signature by " + name + " does not fit the certificate of CN=File: the key on the token is another"},
 		{"a certificate without key", objects{cert(t, 2, "\x01", "c", "One", rsaKey)}, "pkcs11:id=%01", nil, "", 0, name + " has no key that fits pkcs11:id=%01: it has none"},
 		{"no such id", objects{private(1, "\x01", "k", rsaKey), cert(t, 2, "\x01", "c", "One", rsaKey)}, "pkcs11:id=%09", nil, "", 1, name + " has no key that fits pkcs11:id=%09"},
 		{"a type that is no key", objects{private(1, "\x01", "k", rsaKey), cert(t, 2, "\x01", "c", "One", rsaKey)}, "pkcs11:id=%01;type=data", nil, "", 1, name + " has no key that fits pkcs11:id=%01;type=data"},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto"
 	"crypto/x509"
+	"slices"
 	"sync"
 
 	"github.com/cmctl/cmctl/pkg/signer/pkcs11/internal/p11"
@@ -46,7 +47,8 @@ type KeyView struct {
 	Mechanisms []string
 }
 
-// View shows what fits a URI, or everything. With source the tokens are logged
+// View shows what fits a URI, or everything. A URI that names a token which is
+// not there is an error. With source the tokens are logged
 // in to, which shows private keys; only when one token alone fits.
 func (t *Tokens) View(ctx context.Context, u *uri.URI, source PINSource) ([]ModuleView, []string, error) {
 	list, skipped, err := t.modulesFor(u)
@@ -55,15 +57,22 @@ func (t *Tokens) View(ctx context.Context, u *uri.URI, source PINSource) ([]Modu
 	}
 	views := make([]ModuleView, len(list))
 	places := make([][]place, len(list))
+	others := make([][]place, len(list))
+	errs := make([]error, len(list))
 	var wait sync.WaitGroup
 	for i, m := range list {
 		wait.Go(func() {
 			views[i] = ModuleView{Path: m.spec.Path}
 			slots, err := m.slots(ctx)
-			views[i].Err, views[i].Description = err, m.info.Description
+			views[i].Err, views[i].Description, errs[i] = err, m.info.Description, err
 			for _, s := range slots {
-				if p := (place{m, s}); s.Fault != 0 || p.fits(u) {
+				p := place{m, s}
+				fits := p.fits(u)
+				if fits || s.Fault != 0 {
 					places[i] = append(places[i], p)
+				}
+				if !fits {
+					others[i] = append(others[i], p)
 				}
 			}
 		})
@@ -72,10 +81,11 @@ func (t *Tokens) View(ctx context.Context, u *uri.URI, source PINSource) ([]Modu
 	if err := ctx.Err(); err != nil {
 		return nil, nil, context.Cause(ctx)
 	}
-	if source != nil {
-		if all := fitting(places); len(all) > 1 {
-			return nil, nil, tooMany(u, all)
-		}
+	switch all := fitting(places); {
+	case len(all) == 0 && namesToken(u):
+		return nil, nil, t.notFound(u, list, slices.Concat(others...), errs, skipped)
+	case len(all) > 1 && source != nil:
+		return nil, nil, tooMany(u, all)
 	}
 	for i := range places {
 		wait.Go(func() {
@@ -86,6 +96,13 @@ func (t *Tokens) View(ctx context.Context, u *uri.URI, source PINSource) ([]Modu
 	}
 	wait.Wait()
 	return views, skipped, nil
+}
+
+// namesToken tells whether a URI has an attribute of a token, its slot or its
+// library, and is not about modules or keys alone.
+func namesToken(u *uri.URI) bool {
+	return u.Token != nil || u.Manufacturer != nil || u.Serial != nil || u.Model != nil || u.SlotID != nil || u.SlotDescription != nil ||
+		u.SlotManufacturer != nil || u.LibraryDescription != nil || u.LibraryManufacturer != nil || u.LibraryVersion != nil
 }
 
 func fitting(places [][]place) (all []place) {

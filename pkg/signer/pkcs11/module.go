@@ -265,7 +265,7 @@ func (t *Tokens) notFound(u *uri.URI, list []*mod, rest []place, errs []error, s
 		}
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "no token fits %s", describe(u))
+	fmt.Fprintf(&b, "no token fits %s", Describe(u))
 	for _, p := range rest {
 		switch {
 		case p.slot.Fault != 0:
@@ -289,8 +289,8 @@ func (t *Tokens) notFound(u *uri.URI, list []*mod, rest []place, errs []error, s
 	return exit.New(exit.Key, hint, "%s", b.String())
 }
 
-// describe is a URI in messages.
-func describe(u *uri.URI) string {
+// Describe is a URI in messages.
+func Describe(u *uri.URI) string {
 	short := *u
 	short.PINSource, short.InitReserved = "", ""
 	if s := short.String(); s != uri.Scheme {

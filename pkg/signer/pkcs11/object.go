@@ -278,6 +278,25 @@ func (p *pair) typeFits(o *object) bool {
 	return have == nil || want == nil || *have == *want
 }
 
+// mayHave tells whether a public key can be that of a pair that does not show
+// its own: type and curve rule out some.
+func (p *pair) mayHave(pub crypto.PublicKey) bool {
+	for _, o := range []*object{p.private, p.public} {
+		if o == nil || o.KeyType == nil {
+			continue
+		}
+		switch k := pub.(type) {
+		case *rsa.PublicKey:
+			return *o.KeyType == p11.KeyRSA
+		case *ecdsa.PublicKey:
+			curve := curveOf(o.ECParams)
+			return *o.KeyType == p11.KeyEC && (len(o.ECParams) == 0 || curve == k.Curve)
+		}
+		return false
+	}
+	return true
+}
+
 func keyKind(o *object) *uint64 {
 	if o == nil {
 		return nil
