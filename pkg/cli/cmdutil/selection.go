@@ -2,6 +2,7 @@ package cmdutil
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,7 +21,7 @@ type Selection struct {
 	Search    string
 	LeakedKey string
 
-	Exclude     string
+	Exclude     []string // lists
 	SkipInvalid bool
 
 	// Reason is the word of the reason for what has none of its own, Reasons
@@ -46,7 +47,7 @@ func AddSelectionFlags(cmd *cobra.Command, s *Selection) {
 	fs := cmd.Flags()
 	fs.StringVar(&s.Search, "search", "", "take what a search finds, all of it: `filters` as \"cmctl cert search\" has them, in one word")
 	fs.StringVar(&s.LeakedKey, "leaked-key", "", "take every certificate of a key: `file` with the key, its public half, a certificate or a CSR")
-	fs.StringVar(&s.Exclude, "exclude", "", "leave out the certificates of a list `file`; what stands behind a certid, or in the column why, is counted as why")
+	fs.StringArrayVar(&s.Exclude, "exclude", nil, "leave out the certificates of a list `file`; what stands behind a certid, or in the column why, is counted as why; repeatable")
 	fs.BoolVar(&s.SkipInvalid, "skip-invalid", false, "leave out lines of the list that are wrong, or whose certificate is not found; then it ends with 3 at best")
 }
 
@@ -68,8 +69,10 @@ func (s *Selection) one() error {
 		return exit.Usagef(s.ways, "both %s are given", strings.Join(ways, " and "))
 	case s.SkipInvalid && s.From == "":
 		return exit.Usagef("", "--skip-invalid goes with --from")
-	case s.Exclude == "-" && s.From == "-":
+	case s.From == "-" && slices.Contains(s.Exclude, "-"):
 		return exit.Usagef("", "--from and --exclude cannot both read standard input")
+	case slices.Contains(s.Exclude, "-") && slices.Contains(s.Exclude[slices.Index(s.Exclude, "-")+1:], "-"):
+		return exit.Usagef("", "--exclude can read standard input once")
 	}
 	return nil
 }
