@@ -182,6 +182,7 @@ func (s *Selected) Fill(ctx context.Context, f *Factory, limits Limits, sink bul
 	if err != nil {
 		return nil, err
 	}
+	torn := problems{hint: "which reason is meant? Keep one of the lines"}
 	err = s.from(ctx, func(it bulk.Item, facts bulk.Facts) error {
 		if x := out.of(it.Key); x != nil {
 			if x.used {
@@ -197,8 +198,12 @@ func (s *Selected) Fill(ctx context.Context, f *Factory, limits Limits, sink bul
 		}
 		if !added {
 			p.Repeats++
+			if other := p.wanted(it); other != it.Group {
+				torn.add(place(InputName(s.s.From), it.Line), "certid %s is named before with another reason: %s there, %s here", it.Key, other, it.Group)
+			}
 			return nil
 		}
+		p.want(it)
 		p.add(it, facts)
 		if s.s.From == "-" && p.Items > manyItems && limits.Max < 0 && limits.Expect < 0 {
 			return exit.Usagef("say how many are meant with --expect N or --max N", "more than %d items come through standard input", manyItems)
@@ -206,6 +211,9 @@ func (s *Selected) Fill(ctx context.Context, f *Factory, limits Limits, sink bul
 		return nil
 	})
 	if err != nil {
+		return nil, err
+	}
+	if err := torn.err(); err != nil {
 		return nil, err
 	}
 	tellRepeats(f, p.Repeats)
@@ -248,6 +256,9 @@ func (s *Selection) check(f *Factory, ls *Lists, p *Picked) (n int, err error) {
 		return n, exit.Usagef("give one with --reason for those that have none", "%sno reason is given", place(without.List, without.Line))
 	case !s.Reasons && own > 0:
 		f.Notice("the list gives reasons, which this has no use for")
+	}
+	if s.Reasons && own > 0 {
+		p.groups = map[string]*bulk.KeySet{}
 	}
 	p.leftOut(f, bad)
 	return n, nil
