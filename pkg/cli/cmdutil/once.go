@@ -81,7 +81,14 @@ func FlagError(err error) error {
 	}
 	var bad *pflag.InvalidValueError
 	var number *strconv.NumError
-	if !errors.As(err, &bad) || !errors.As(err, &number) {
+	if !errors.As(err, &bad) {
+		return err
+	}
+	var few *tooFewError
+	if errors.As(err, &few) {
+		return exit.Usagef("", "--%s %w", bad.GetFlag().Name, few)
+	}
+	if !errors.As(err, &number) {
 		return err
 	}
 	what := "expected a whole number"
