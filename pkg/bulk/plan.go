@@ -82,7 +82,7 @@ type Builder struct {
 
 func newBuilder(out *appender) (*Builder, error) {
 	b := &Builder{
-		out: out, keys: newKeySet(), keptOut: map[string]struct{}{}, sum: sha256.New(),
+		out: out, keys: NewKeySet(), keptOut: map[string]struct{}{}, sum: sha256.New(),
 		summary: Summary{States: map[string]int{}, Issuers: map[string]int{}, Organisations: map[string]int{}, Groups: map[string]int{}, Exclusions: map[string]int{}},
 	}
 	return b, out.append(record{Type: recStart, Version: journalVersion}, false)
@@ -95,7 +95,8 @@ type KeySet struct {
 	names   map[string]struct{}
 }
 
-func newKeySet() *KeySet { return &KeySet{map[uint64]uint64{}, map[string]struct{}{}} }
+// NewKeySet makes an empty one.
+func NewKeySet() *KeySet { return &KeySet{map[uint64]uint64{}, map[string]struct{}{}} }
 
 // Has tells whether a key is in the set.
 func (s *KeySet) Has(key string) (ok bool) {
@@ -106,8 +107,8 @@ func (s *KeySet) Has(key string) (ok bool) {
 	return ok
 }
 
-// add notes a key and tells whether it is new.
-func (s *KeySet) add(key string) bool {
+// Add notes a key and tells whether it is new.
+func (s *KeySet) Add(key string) bool {
 	if s.Has(key) {
 		return false
 	}
@@ -136,7 +137,7 @@ func (b *Builder) Add(it Item, f Facts) (bool, error) {
 	if b.err != nil {
 		return false, b.err
 	}
-	if !b.keys.add(it.Key) {
+	if !b.keys.Add(it.Key) {
 		return false, nil
 	}
 	b.sum.Write([]byte(it.Key + "\t" + it.Group + "\n"))
@@ -173,7 +174,7 @@ func count(counts map[string]int, name string) {
 
 // Exclude implements Sink.
 func (b *Builder) Exclude(it Item, why string) error {
-	if b.err != nil || !b.keys.add(it.Key) {
+	if b.err != nil || !b.keys.Add(it.Key) {
 		return b.err
 	}
 	b.excluded++

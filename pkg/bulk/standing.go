@@ -105,11 +105,11 @@ func (j *Job) result(it Item) Result {
 
 // Known are the keys of the plan and of what was kept out of it.
 func (j *Job) Known() (*KeySet, error) {
-	s := newKeySet()
-	if err := j.Each(func(r Result) error { s.add(r.Key); return nil }); err != nil {
+	s := NewKeySet()
+	if err := j.Each(func(r Result) error { s.Add(r.Key); return nil }); err != nil {
 		return nil, err
 	}
-	return s, j.Excluded(func(key, _ string) error { s.add(key); return nil })
+	return s, j.Excluded(func(key, _ string) error { s.Add(key); return nil })
 }
 
 // Excluded calls f with every item that was kept out.

@@ -60,11 +60,12 @@ cmctl of cert-manager is another program.`,
 	)
 	root.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error {
 		f.UseFlags(cmd.Flags())
+		err = cmdutil.FlagError(err)
 		hint := exit.HintOf(err)
 		if hint == "" {
 			hint = seeHelp(cmd)
 		}
-		return exit.Usagef(hint, "%w", plainNumber(err))
+		return exit.Usagef(hint, "%w", err)
 	})
 	addGlobalFlags(root)
 	_ = root.RegisterFlagCompletionFunc("context", contexts.CompleteNames(f))
@@ -74,6 +75,7 @@ cmctl of cert-manager is another program.`,
 	root.CompletionOptions.SetDefaultShellCompDirective(cobra.ShellCompDirectiveNoFileComp)
 	refuseUnknownVerbs(root)
 	refuseUnknownTopics(root)
+	cmdutil.Once(root)
 	f.Verb = func(ctx context.Context, verb string, flags map[string][]string, args []string) (*cobra.Command, error) {
 		return verbAgain(ctx, f, verb, flags, args)
 	}

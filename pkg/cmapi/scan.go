@@ -34,6 +34,24 @@ func splitObject(list []member, raw []byte) []member {
 	return list
 }
 
+// RepeatedMember is the name of a member that a valid JSON object has twice, if
+// in other capitals; "" when it has none.
+func RepeatedMember(raw []byte) string {
+	raw = bytes.TrimSpace(raw)
+	if !bytes.HasPrefix(raw, []byte("{")) {
+		return ""
+	}
+	list := splitObject(nil, raw)
+	for i := range list {
+		for _, m := range list[:i] {
+			if len(m.name) == len(list[i].name) && strings.EqualFold(m.name, list[i].name) {
+				return m.name
+			}
+		}
+	}
+	return ""
+}
+
 // usualNames are the names that listings repeat for every certificate: one
 // copy of each is enough.
 var usualNames = func() map[string]string {

@@ -10,7 +10,6 @@ import (
 
 	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
 	"github.com/cmctl/cmctl/pkg/cmapi"
-	"github.com/cmctl/cmctl/pkg/exit"
 	"github.com/cmctl/cmctl/pkg/output"
 	"github.com/cmctl/cmctl/pkg/search"
 )
@@ -61,14 +60,11 @@ A name as printed is what --issuer of "cmctl cert search" takes.`,
   cmctl cert issuers --expires-within 365d -o json`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if o.limit < 0 || cmd.Flags().Changed("limit") && o.limit == 0 {
-				return exit.Usagef("", "--limit %d: expected 1 or more", o.limit)
-			}
 			return runIssuers(cmd.Context(), o)
 		},
 	}
 	o.filter = cmdutil.AddIssuerFilterFlags(cmd)
-	cmd.Flags().IntVar(&o.limit, "limit", 0, "stop after `N` names; with --sort, print the first N")
+	cmdutil.CountFlag(cmd, &o.limit, "limit", 0, 1, "stop after `N` names; with --sort, print the first N")
 	return cmdutil.Columns(cmdutil.Operations(cmd, "listIssuers"), issuerNoun.Columns())
 }
 

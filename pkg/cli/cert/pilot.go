@@ -23,14 +23,12 @@ type pilot struct {
 }
 
 func (p *pilot) addFlags(cmd *cobra.Command) {
-	cmd.Flags().IntVar(&p.n, "pilot", 0, "send the first `N` alone, show them on their CRL, and ask again before the others")
+	cmdutil.CountFlag(cmd, &p.n, "pilot", 0, 1, "send the first `N` alone, show them on their CRL, and ask again before the others")
 	cmd.Flags().DurationVar(&p.wait, "pilot-wait", 10*time.Minute, "how long the pilot is looked for on the CRL, such as `30m`")
 }
 
 func (p *pilot) check(job cmdutil.JobFlags) error {
 	switch {
-	case p.n < 0:
-		return exit.Usagef("", "--pilot %d: expected 1 or more", p.n)
 	case p.n > 0 && job.Drill:
 		return exit.Usagef("", "--pilot sends, and --drill does not: choose one")
 	case p.wait <= 0:

@@ -54,9 +54,6 @@ validto.`,
   cmctl cert search --expires-within 365d --count-by month`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			if o.limit < 0 || cmd.Flags().Changed("limit") && o.limit == 0 {
-				return exit.Usagef("", "--limit %d: expected 1 or more", o.limit)
-			}
 			switch {
 			case o.count && o.countBy != "":
 				return exit.Usagef("the counts of --count-by add up to that of --count", "--count and --count-by: give one of them")
@@ -72,7 +69,7 @@ validto.`,
 		},
 	}
 	o.filter = cmdutil.AddFilterFlags(cmd)
-	cmd.Flags().IntVar(&o.limit, "limit", 0, "stop after `N` certificates; with --sort, print the first N")
+	cmdutil.CountFlag(cmd, &o.limit, "limit", 0, 1, "stop after `N` certificates; with --sort, print the first N")
 	cmd.Flags().BoolVar(&o.count, "count", false, "print only how many match")
 	cmdutil.EnumFlag(cmd, &o.countBy, "count-by", "print how many match for each value of", dimensions(), cmdutil.OneOf[dimension](dimensions()...))
 	cmd.Flags().IntVar(&o.parallel, "parallel", search.DefaultParallel, "read `N` pages at a time, 1 to 32")

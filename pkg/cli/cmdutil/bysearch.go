@@ -58,10 +58,11 @@ func (s *Selection) Query(f *Factory) (Query, error) {
 	fs := pflag.NewFlagSet("search", pflag.ContinueOnError)
 	fs.Usage = func() {}
 	filters := NewFilterFlags(fs)
+	once(fs)
 	err = fs.Parse(words)
 	switch {
 	case err != nil:
-		return Query{}, exit.Usagef(hint, "--search: %v", err) // not wrapped: a flag --help in it is no call for help
+		return Query{}, exit.Usagef(hint, "--search: %v", FlagError(err)) // not wrapped: a flag --help in it is no call for help
 	case fs.NArg() > 0:
 		return Query{}, exit.Usagef(hint, "--search: %q is no filter", fs.Arg(0))
 	case fs.NFlag() == 0:

@@ -27,11 +27,8 @@ type Limits struct {
 // AddLimitFlags adds --max and --expect. They have neither variable nor config
 // key: each run says it anew.
 func AddLimitFlags(cmd *cobra.Command, l *Limits) {
-	cmd.Flags().IntVar(&l.Max, "max", -1, "refuse when more than `N` items are named")
-	cmd.Flags().IntVar(&l.Expect, "expect", -1, "refuse unless exactly `N` items are named; with --yes it is needed in a protected context and, or --max, for more than 100 items")
-	for _, name := range []string{"max", "expect"} {
-		cmd.Flags().Lookup(name).DefValue = "0" // help prints no default
-	}
+	CountFlag(cmd, &l.Max, "max", -1, 0, "refuse when more than `N` items are named")
+	CountFlag(cmd, &l.Expect, "expect", -1, 0, "refuse unless exactly `N` items are named; with --yes it is needed in a protected context and, or --max, for more than 100 items")
 }
 
 const (

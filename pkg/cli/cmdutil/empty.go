@@ -1,6 +1,8 @@
 package cmdutil
 
 import (
+	"slices"
+
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 
@@ -22,9 +24,19 @@ func CheckEmpty(cmd *cobra.Command) (err error) {
 		return nil
 	}
 	cmd.Flags().Visit(func(f *pflag.Flag) {
-		if v := f.Value.String(); err == nil && (v == "" || v == "[]") {
+		if err == nil && isEmpty(f) {
 			err = exit.Usagef("leave the flag out, or give it a value: a variable of a script may have none", "--%s is empty", f.Name)
 		}
 	})
 	return err
+}
+
+// isEmpty says that a flag that was given has no value, or a list of values one
+// that is none.
+func isEmpty(f *pflag.Flag) bool {
+	if list, ok := f.Value.(pflag.SliceValue); ok {
+		values := list.GetSlice()
+		return len(values) == 0 || slices.Contains(values, "")
+	}
+	return f.Value.String() == ""
 }

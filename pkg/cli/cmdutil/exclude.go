@@ -7,7 +7,7 @@ import (
 // exclusions are the certificates that are kept out.
 type exclusions struct {
 	byID map[string]*exclusion
-	all  []*exclusion // in the order of their list
+	all  []*exclusion // in the order of their lists
 }
 
 type exclusion struct {
@@ -33,16 +33,26 @@ func (x *exclusions) add(e Entry, certID string) {
 	}
 }
 
-// exclusions reads the list of them. Nothing in it may be wrong, --skip-invalid
+// exclusions reads the lists of them. Nothing in one may be wrong, --skip-invalid
 // or not: what it fails to name would be written. What the gateway does not
 // know cannot be written and matches nothing.
 func (s *Selection) exclusions(ctx context.Context, f *Factory) (*exclusions, error) {
-	if s.Exclude == "" {
+	if len(s.Exclude) == 0 {
 		return nil, nil
 	}
-	ls, err := f.OpenLists(s.Exclude, s.As)
+	out := &exclusions{byID: map[string]*exclusion{}}
+	for _, path := range s.Exclude {
+		if err := out.read(ctx, f, path, s.As); err != nil {
+			return nil, err
+		}
+	}
+	return out, nil
+}
+
+func (x *exclusions) read(ctx context.Context, f *Factory, path string, as ListAs) error {
+	ls, err := f.OpenLists(path, as)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	defer ls.Close()
 	for _, l := range ls.lists {
@@ -50,21 +60,20 @@ func (s *Selection) exclusions(ctx context.Context, f *Factory) (*exclusions, er
 	}
 	n := 0
 	if err := ls.Each(func(Entry) error { n++; return nil }); err != nil {
-		return nil, err
+		return err
 	}
 	if n == 0 {
-		return nil, ls.empty()
+		return ls.empty()
 	}
-	out := &exclusions{byID: map[string]*exclusion{}}
-	r := &resolver{client: f.Client, unknown: func(e Entry) { out.add(e, "") }}
+	r := &resolver{client: f.Client, unknown: func(e Entry) { x.add(e, "") }}
 	err = r.run(ctx, ls.Each, func(found resolved) error {
-		out.add(found.Entry, found.certID)
+		x.add(found.Entry, found.certID)
 		return nil
 	})
 	if err == nil {
 		err = r.err()
 	}
-	return out, err
+	return err
 }
 
 // tell names what was excluded and is not among what was selected: most likely

@@ -221,7 +221,7 @@ func (ff *FilterFlags) filter(now time.Time) (cmapi.CertificateFilter, error) {
 // and the search would find everything.
 func (ff *FilterFlags) notEmpty() (err error) {
 	ff.flags.VisitAll(func(fl *pflag.Flag) {
-		if v := fl.Value.String(); err == nil && fl.Changed && (v == "" || v == "[]") {
+		if err == nil && fl.Changed && isEmpty(fl) {
 			err = exit.Usagef("leave the flag out to search without it", "--%s is empty", fl.Name)
 		}
 	})

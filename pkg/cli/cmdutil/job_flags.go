@@ -31,7 +31,7 @@ func AddJobFlags(cmd *cobra.Command, j *JobFlags, batched bool) {
 	fs := cmd.Flags()
 	fs.StringVar(&j.Job, "job", "", "`name` of the job, for `cmctl job`; made of verb and time by default")
 	fs.StringVar(&j.ExpectSHA, "expect-sha256", "", "refuse unless the plan has this `digest`, as --dry-run prints it")
-	fs.IntVar(&j.Rate, "rate", 0, "most items a second, `N`; as fast as gateway and key allow by default")
+	CountFlag(cmd, &j.Rate, "rate", 0, 1, "most items a second, `N`; as fast as gateway and key allow by default")
 	fs.StringVar(&j.Deadline, "deadline", "", "warn as soon as the run cannot end by this `time`, such as 4h or 2026-01-31T18:00:00Z")
 	fs.StringVar(&j.Comment, "comment", "", "`text` for the journal")
 	fs.StringVar(&j.Ticket, "ticket", "", "`reference` of a ticket, for the journal")
@@ -53,9 +53,6 @@ func (j *JobFlags) Check(f *Factory) error {
 	}
 	if sum, err := hex.DecodeString(j.ExpectSHA); err != nil || j.ExpectSHA != "" && len(sum) != sha256.Size {
 		return exit.Usagef("--dry-run prints it", "--expect-sha256 %q: expected 64 hexadecimal digits", j.ExpectSHA)
-	}
-	if j.Rate < 0 {
-		return exit.Usagef("", "--rate %d: expected 1 or more items a second", j.Rate)
 	}
 	_, err := j.deadline(f)
 	return err

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 
+	"github.com/cmctl/cmctl/pkg/exit"
 	"github.com/cmctl/cmctl/pkg/pki"
 )
 
@@ -43,14 +44,21 @@ func isHeader(text string) bool {
 // csvColumns finds cells by the names that their columns may have.
 type csvColumns map[string]int
 
-func csvColumnsOf(header []string) csvColumns {
+// csvColumnsOf refuses a header that has two columns of a meaning: they may
+// differ, and which one counts is not to be guessed.
+func csvColumnsOf(header []string) (csvColumns, error) {
 	cols := csvColumns{}
 	for i, f := range header {
-		if c := columnName(f); c != "" {
-			cols[c] = i
+		c := columnName(f)
+		if c == "" {
+			continue
 		}
+		if _, twice := cols[c]; twice {
+			return nil, fmt.Errorf("column %d: there are two of %s", i+1, c)
+		}
+		cols[c] = i
 	}
-	return cols
+	return cols, nil
 }
 
 func (c csvColumns) has(col string) bool { _, ok := c[col]; return ok }
@@ -71,7 +79,10 @@ func (l *List) readCSV(text *textReader, r *reading) error {
 	table.wrong = func(line int, format string, args ...any) {
 		r.wrong(l, line, "the header names the columns: certid or serial, and issuer, subject to be checked", format, args...)
 	}
-	cols := csvColumnsOf(table.Columns)
+	cols, err := csvColumnsOf(table.Columns)
+	if err != nil {
+		return exit.Usagef("take one of them away", "%s%w", place(l.name, text.skipped+1), err)
+	}
 	return table.Each(func(row CSVRow) error {
 		e, err := l.row(cols, row)
 		if err != nil {

@@ -22,6 +22,9 @@ func (l *List) record(n int, raw []byte) (Entry, error) {
 	if err := json.Unmarshal(raw, &c); err != nil {
 		return Entry{}, fmt.Errorf("not a JSON record: %w", err)
 	}
+	if name := cmapi.RepeatedMember(raw); name != "" {
+		return Entry{}, fmt.Errorf("there are two of %s", clip(name))
+	}
 	e := l.entry(n)
 	e.Input, e.CertID, e.Serial, e.Issuer, e.Subject = c.CertID, c.CertID, c.Serial, c.Issuer, c.Subject
 	e.State, e.Organisation = StateWords(&c), organisationOf(c.Subject)

@@ -17,7 +17,29 @@ type Picked struct {
 	LeftOut int         // wrong lines, left out with --skip-invalid
 	First   []bulk.Item // up to as many as the question shows each
 
-	active map[string]int // by issuer: not told to be otherwise
+	active map[string]int          // by issuer: not told to be otherwise
+	groups map[string]*bulk.KeySet // what was picked, by its reason; nil: there is one reason for all
+}
+
+// want notes the reason of an item that is picked.
+func (p *Picked) want(it bulk.Item) {
+	if p.groups == nil {
+		return
+	}
+	if p.groups[it.Group] == nil {
+		p.groups[it.Group] = bulk.NewKeySet()
+	}
+	p.groups[it.Group].Add(it.Key)
+}
+
+// wanted is the reason of an item that was picked, which this one repeats.
+func (p *Picked) wanted(it bulk.Item) string {
+	for group, keys := range p.groups {
+		if keys.Has(it.Key) {
+			return group
+		}
+	}
+	return it.Group
 }
 
 func (p *Picked) add(it bulk.Item, facts bulk.Facts) {

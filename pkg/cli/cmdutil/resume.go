@@ -101,7 +101,7 @@ func (f *Factory) absoluteFlags() (err error) {
 	f.flags.Visit(func(fl *pflag.Flag) {
 		abs, aerr := config.Absolute(fl.Name, fl.Value.String())
 		if aerr == nil && abs != fl.Value.String() {
-			aerr = fl.Value.Set(abs)
+			aerr = reset(fl, abs)
 		}
 		err = errors.Join(err, aerr)
 	})

@@ -2,6 +2,7 @@ package cmdutil
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -20,7 +21,7 @@ type Selection struct {
 	Search    string
 	LeakedKey string
 
-	Exclude     string
+	Exclude     []string // lists
 	SkipInvalid bool
 
 	// Reason is the word of the reason for what has none of its own, Reasons
@@ -46,7 +47,7 @@ func AddSelectionFlags(cmd *cobra.Command, s *Selection) {
 	fs := cmd.Flags()
 	fs.StringVar(&s.Search, "search", "", "take what a search finds, all of it: `filters` as \"cmctl cert search\" has them, in one word")
 	fs.StringVar(&s.LeakedKey, "leaked-key", "", "take every certificate of a key: `file` with the key, its public half, a certificate or a CSR")
-	fs.StringVar(&s.Exclude, "exclude", "", "leave out the certificates of a list `file`; what stands behind a certid, or in the column why, is counted as why")
+	fs.StringArrayVar(&s.Exclude, "exclude", nil, "leave out the certificates of a list `file`; what stands behind a certid, or in the column why, is counted as why; repeatable")
 	fs.BoolVar(&s.SkipInvalid, "skip-invalid", false, "leave out lines of the list that are wrong, or whose certificate is not found; then it ends with 3 at best")
 }
 
@@ -68,8 +69,10 @@ func (s *Selection) one() error {
 		return exit.Usagef(s.ways, "both %s are given", strings.Join(ways, " and "))
 	case s.SkipInvalid && s.From == "":
 		return exit.Usagef("", "--skip-invalid goes with --from")
-	case s.Exclude == "-" && s.From == "-":
+	case s.From == "-" && slices.Contains(s.Exclude, "-"):
 		return exit.Usagef("", "--from and --exclude cannot both read standard input")
+	case slices.Contains(s.Exclude, "-") && slices.Contains(s.Exclude[slices.Index(s.Exclude, "-")+1:], "-"):
+		return exit.Usagef("", "--exclude can read standard input once")
 	}
 	return nil
 }
@@ -179,6 +182,7 @@ func (s *Selected) Fill(ctx context.Context, f *Factory, limits Limits, sink bul
 	if err != nil {
 		return nil, err
 	}
+	torn := problems{hint: "which reason is meant? Keep one of the lines"}
 	err = s.from(ctx, func(it bulk.Item, facts bulk.Facts) error {
 		if x := out.of(it.Key); x != nil {
 			if x.used {
@@ -194,8 +198,12 @@ func (s *Selected) Fill(ctx context.Context, f *Factory, limits Limits, sink bul
 		}
 		if !added {
 			p.Repeats++
+			if other := p.wanted(it); other != it.Group {
+				torn.add(place(InputName(s.s.From), it.Line), "certid %s is named before with another reason: %s there, %s here", it.Key, other, it.Group)
+			}
 			return nil
 		}
+		p.want(it)
 		p.add(it, facts)
 		if s.s.From == "-" && p.Items > manyItems && limits.Max < 0 && limits.Expect < 0 {
 			return exit.Usagef("say how many are meant with --expect N or --max N", "more than %d items come through standard input", manyItems)
@@ -203,6 +211,9 @@ func (s *Selected) Fill(ctx context.Context, f *Factory, limits Limits, sink bul
 		return nil
 	})
 	if err != nil {
+		return nil, err
+	}
+	if err := torn.err(); err != nil {
 		return nil, err
 	}
 	tellRepeats(f, p.Repeats)
@@ -245,6 +256,9 @@ func (s *Selection) check(f *Factory, ls *Lists, p *Picked) (n int, err error) {
 		return n, exit.Usagef("give one with --reason for those that have none", "%sno reason is given", place(without.List, without.Line))
 	case !s.Reasons && own > 0:
 		f.Notice("the list gives reasons, which this has no use for")
+	}
+	if s.Reasons && own > 0 {
+		p.groups = map[string]*bulk.KeySet{}
 	}
 	p.leftOut(f, bad)
 	return n, nil

@@ -32,7 +32,7 @@ Two runs on one job are one too many: the second is refused.`,
 		RunE:              func(cmd *cobra.Command, args []string) error { return runResume(cmd.Context(), f, args[0], asOfficer) },
 	}
 	cmd.Flags().BoolVar(&asOfficer, "as-officer", false, "go on as the officer of this run, who is another than the one who began")
-	cmd.Flags().Int("rate", 0, "most items a second, `N`")
+	cmdutil.CountFlag(cmd, new(int), "rate", 0, 1, "most items a second, `N`")
 	cmd.Flags().String("deadline", "", "warn as soon as the run cannot end by this `time`")
 	cmdutil.AddBatchFlag(cmd)
 	cmd.Flags().Int("parallel", 4, "requests of a kind under way at a time, `N`, 1 to 64")
