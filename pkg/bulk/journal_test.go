@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -221,5 +222,40 @@ func TestFullDisk(t *testing.T) {
 		}
 		w.once(t, 40)
 		_ = again.Close()
+	}
+}
+
+// A plan that was changed after it was frozen is refused: an item, its reason,
+// the digest in the header, or one more behind it.
+func TestChangedPlan(t *testing.T) {
+	dir, data := stepped(t)
+	path := filepath.Join(dir, JournalFile)
+	header := bytes.Index(data, []byte(`{"t":"job"`))
+	sum := bytes.Index(data, []byte(`"sha256":"`)) + len(`"sha256":"`)
+	other := slices.Clone(data)
+	copy(other[sum:], bytes.Repeat([]byte("0"), 64))
+	end := header + bytes.IndexByte(data[header:], '\n') + 1
+	for what, bad := range map[string][]byte{
+		"a key":         bytes.Replace(data, []byte(`"k":"10001"`), []byte(`"k":"10901"`), 1),
+		"two keys":      bytes.Replace(bytes.Replace(data, []byte(`"k":"10001"`), []byte(`"k":"x"`), 1), []byte(`"k":"10002"`), []byte(`"k":"10001"`), 1),
+		"a reason":      bytes.Replace(data, []byte(`"g":"group0"`), []byte(`"g":"group1"`), 1),
+		"all reasons":   bytes.ReplaceAll(data, []byte(`"g":"group0"`), []byte(`"g":"group1"`)),
+		"the digest":    other,
+		"one item more": slices.Concat(data[:end], []byte(`{"t":"items","items":[{"k":"99"}]}`+"\n"), data[end:]),
+	} {
+		if bytes.Equal(bad, data) {
+			t.Fatalf("%s: nothing was changed", what)
+		}
+		if err := os.WriteFile(path, bad, 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for name, open := range map[string]func(string) (*Job, error){"Open": Open, "Read": Read} {
+			if j, err := open(dir); err == nil {
+				t.Errorf("%s of a journal with %s changed: taken", name, what)
+				_ = j.Close()
+			} else if exit.Of(err) != exit.Usage || !strings.Contains(err.Error(), "plan was changed after it was frozen") {
+				t.Errorf("%s of a journal with %s changed: %v", name, what, err)
+			}
+		}
 	}
 }

@@ -140,7 +140,7 @@ func (b *Builder) Add(it Item, f Facts) (bool, error) {
 	if !b.keys.Add(it.Key) {
 		return false, nil
 	}
-	b.sum.Write([]byte(it.Key + "\t" + it.Group + "\n"))
+	digest(b.sum, it.Key, it.Group)
 	b.n++
 	count(b.summary.States, f.State)
 	count(b.summary.Issuers, f.Issuer)
@@ -215,8 +215,13 @@ func (b *Builder) Len() int { return b.n }
 func (b *Builder) Summary() Summary { return b.summary }
 
 // SHA256 is the digest of the plan so far: over a line "KEY<tab>GROUP" for each
-// item, in order.
+// item, in order. A journal whose items have another is refused.
 func (b *Builder) SHA256() string { return hex.EncodeToString(b.sum.Sum(nil)) }
+
+// digest takes an item into the digest of its plan.
+func digest(sum hash.Hash, key, group string) {
+	sum.Write([]byte(key + "\t" + group + "\n"))
+}
 
 // freeze writes the header behind the items: from here on nothing changes.
 func (b *Builder) freeze(h *Header) error {

@@ -1,6 +1,8 @@
 package bulk
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -48,12 +50,14 @@ func openJob(path string, write bool) (*Job, error) {
 		}
 	}
 	size, err := j.replay()
+	hint := "take the journal anew from where the job began, or from a backup; what is done already, the gateway tells: `cmctl cert show`"
 	if err == nil && j.Header.Items == 0 {
+		hint = "begin anew: `--job " + j.Header.Job + "` takes its place"
 		err = errors.New("its plan was never finished, and nothing was sent")
 	}
 	if err != nil {
 		_ = j.Close()
-		return nil, exit.New(exit.Usage, "", "the journal %s cannot be used: %w", path, err)
+		return nil, exit.New(exit.Usage, hint, "the journal %s cannot be used: %w", path, err)
 	}
 	if write {
 		if err := file.Truncate(size); err != nil {
@@ -69,6 +73,7 @@ func openJob(path string, write bool) (*Job, error) {
 func (j *Job) replay() (int64, error) {
 	j.chunks, j.state, j.pending = nil, nil, nil
 	n := 0
+	sum := sha256.New()
 	defer j.lastOnly()
 	return scan(j.store, func(r *record, at, size int64) error {
 		if r.Type != recStart && r.Type != recItems && r.Type != recExcluded && r.Type != recJob && j.state == nil {
@@ -76,11 +81,20 @@ func (j *Job) replay() (int64, error) {
 		}
 		switch r.Type {
 		case recItems:
+			if j.state != nil {
+				return errors.New("items behind the header: its plan was changed after it was frozen")
+			}
+			for _, it := range r.Items {
+				digest(sum, it.Key, it.Group)
+			}
 			j.chunks = append(j.chunks, chunk{at, size, n, len(r.Items)})
 			n += len(r.Items)
 		case recJob:
 			if r.Job == nil || r.Job.Items != n {
 				return fmt.Errorf("the plan has %d items, and its header says otherwise", n)
+			}
+			if got := hex.EncodeToString(sum.Sum(nil)); got != r.Job.SHA256 {
+				return fmt.Errorf("its plan was changed after it was frozen: the items and reasons have the SHA-256 %s, and the header %s", got, r.Job.SHA256)
 			}
 			name := j.Header.Job
 			j.Header = *r.Job
