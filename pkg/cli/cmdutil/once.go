@@ -31,7 +31,7 @@ func once(fs *pflag.FlagSet) {
 			return
 		}
 		if f.Value.Type() != "bool" {
-			f.Value = &onceValue{f.Value, f}
+			f.Value = &onceValue{Value: f.Value, flag: f}
 			if f.DefValue == "0s" {
 				f.DefValue = "0" // pflag no longer sees that it is a duration, and help prints no default of zero
 			}
@@ -41,13 +41,15 @@ func once(fs *pflag.FlagSet) {
 
 type onceValue struct {
 	pflag.Value
-	flag *pflag.Flag
+	flag  *pflag.Flag
+	given string // as it was given
 }
 
 func (v *onceValue) Set(s string) error {
-	if v.flag.Changed {
+	if v.flag.Changed && s != v.given { // the same is no contradiction: completion parses twice
 		return &repeatedError{v.flag.Name, v.String(), s}
 	}
+	v.given = s
 	return v.Value.Set(s)
 }
 
