@@ -21,6 +21,7 @@ type setting struct {
 	flag     bool   // there is a flag of the same name
 	variable string // variable of another name than the flag's
 	path     bool   // names a file: in a context relative to the config file
+	ref      bool   // names a certificate or key, which may be a pkcs11: URI
 	tag      string // type in YAML when it is no string
 	fallback string
 	check    func(string) error
@@ -32,11 +33,11 @@ func settings() []setting {
 		{key: "server", meaning: "base URL of the gateway's API, https only", flag: true, check: checkServer},
 		{key: "ca-file", meaning: "PEM file of the CAs that the gateway's certificate is checked against, instead of the system's", flag: true, path: true},
 		{key: "tls-server-name", meaning: "name expected in the gateway's certificate, instead of the host of the server", flag: true, check: checkHostName},
-		{key: "cert", meaning: "officer's certificate: a PEM or PKCS#12 file, or a pkcs11: URI", flag: true, path: true},
-		{key: "key", meaning: "officer's key: a PEM or PKCS#12 file, or a pkcs11: URI", flag: true, path: true},
+		{key: "cert", meaning: "officer's certificate: a PEM or PKCS#12 file, or a pkcs11: URI", flag: true, path: true, ref: true},
+		{key: "key", meaning: "officer's key: a PEM or PKCS#12 file, or a pkcs11: URI", flag: true, path: true, ref: true},
 		{key: "pin-file", meaning: "file with the password or PIN of that key", flag: true, path: true},
-		{key: "sign-cert", meaning: "certificate that requests are signed with, when it is another", flag: true, path: true},
-		{key: "sign-key", meaning: "key that requests are signed with, when it is another", flag: true, path: true},
+		{key: "sign-cert", meaning: "certificate that requests are signed with, when it is another", flag: true, path: true, ref: true},
+		{key: "sign-key", meaning: "key that requests are signed with, when it is another", flag: true, path: true, ref: true},
 		{key: "sign-pin-file", meaning: "file with the password or PIN of the signing key", flag: true, path: true},
 		{key: "module", meaning: "PKCS#11 module, a shared library", variable: "CMCTL_PKCS11_MODULE", path: true},
 		{key: "timeout", meaning: "time for one exchange with the gateway, " + timeoutRange, flag: true, fallback: "60s", check: checkTimeout},

@@ -12,6 +12,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/cmctl/cmctl/pkg/exit"
+	"github.com/cmctl/cmctl/pkg/signer/pkcs11/uri"
 )
 
 // Create makes an empty context when there is none of that name.
@@ -37,6 +38,11 @@ func (f *File) Set(name, key, value string) (err error) {
 	if value != "" {
 		if err := s.validate(value); err != nil {
 			return exit.New(exit.Usage, "", "%s: %w", key, err)
+		}
+		if s.ref && uri.Is(value) { // before it is kept: there may be a PIN in it
+			if _, err := uri.Parse(value); err != nil {
+				return exit.New(exit.Usage, "", "%s: %w", key, err)
+			}
 		}
 		if s.path {
 			if value, err = absolute(key, value); err != nil {
@@ -73,7 +79,7 @@ func Absolute(flag, value string) (string, error) {
 }
 
 func absolute(key, value string) (string, error) {
-	if isURI(value) || strings.HasPrefix(value, "~/") {
+	if uri.Is(value) || strings.HasPrefix(value, "~/") {
 		return value, nil
 	}
 	abs, err := filepath.Abs(value)

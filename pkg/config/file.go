@@ -16,6 +16,7 @@ import (
 	"go.yaml.in/yaml/v3"
 
 	"github.com/cmctl/cmctl/pkg/exit"
+	"github.com/cmctl/cmctl/pkg/signer/pkcs11/uri"
 )
 
 // maxFile is more than any list of contexts needs.
@@ -275,7 +276,7 @@ func (f *File) unknown(name string) error {
 // relative to the file, so that a folder with config and keys can be moved.
 func (f *File) absolute(path string, env Lookup) string {
 	switch home := homeDir(env); {
-	case isURI(path):
+	case uri.Is(path):
 		return path
 	case strings.HasPrefix(path, "~/") && home != "":
 		return filepath.Join(home, path[2:])
@@ -287,9 +288,4 @@ func (f *File) absolute(path string, env Lookup) string {
 		dir = filepath.Dir(f.Path)
 	}
 	return filepath.Join(dir, path)
-}
-
-// isURI says whether a reference is a PKCS#11 URI and no file.
-func isURI(ref string) bool {
-	return len(ref) >= 7 && strings.EqualFold(ref[:7], "pkcs11:")
 }

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+
+	"github.com/cmctl/cmctl/pkg/signer/pkcs11/uri"
 )
 
 // Secret is the one source of a password or PIN that counts for a pair: when
@@ -144,9 +146,9 @@ func sameRef(a, b string) bool {
 	switch {
 	case a == "" || b == "":
 		return false
-	case isURI(a) != isURI(b):
+	case uri.Is(a) != uri.Is(b):
 		return false
-	case isURI(a):
+	case uri.Is(a):
 		return a == b || sameToken(a, b)
 	}
 	if one, err := filepath.Abs(a); err == nil {
@@ -175,9 +177,9 @@ func sameToken(a, b string) bool {
 	return true
 }
 
-func tokenAttributes(uri string) map[string]string {
+func tokenAttributes(ref string) map[string]string {
 	attributes := map[string]string{}
-	path, query, _ := strings.Cut(uri[len("pkcs11:"):], "?")
+	path, query, _ := strings.Cut(ref[len(uri.Scheme):], "?")
 	for _, part := range append(strings.Split(path, ";"), strings.Split(query, "&")...) {
 		name, value, _ := strings.Cut(part, "=")
 		if plain, err := url.PathUnescape(value); err == nil {

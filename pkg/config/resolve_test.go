@@ -123,8 +123,8 @@ func TestResolvePlain(t *testing.T) {
 			},
 			want: prod,
 			change: func(s *Settings) {
-				s.Timeout, s.Module = 7*time.Second, "x.so"
-				s.Notices = []string{"--context is given: CMCTL_CA_FILE, CMCTL_CERT, CMCTL_KEY, CMCTL_PIN, CMCTL_PIN_FILE, CMCTL_SERVER, " +
+				s.Timeout = 7 * time.Second
+				s.Notices = []string{"--context is given: CMCTL_CA_FILE, CMCTL_CERT, CMCTL_KEY, CMCTL_PIN, CMCTL_PIN_FILE, CMCTL_PKCS11_MODULE, CMCTL_SERVER, " +
 					"CMCTL_SIGN_CERT, CMCTL_SIGN_KEY, CMCTL_SIGN_PIN, CMCTL_SIGN_PIN_FILE, CMCTL_TLS_SERVER_NAME in the environment ignored"}
 			},
 		},
@@ -479,5 +479,58 @@ func TestNeedServer(t *testing.T) {
 				t.Errorf("got %v, hint %s", err, exit.HintOf(err))
 			}
 		})
+	}
+}
+
+func TestResolveAgain(t *testing.T) {
+	const text = "current-context: now\ncontexts:\n  then:\n    server: https://then\n  now:\n    server: https://now\n"
+	begun := Begun{"then", "the job j"}
+	for _, tt := range []struct {
+		name        string
+		begun       Begun
+		flags, env  []string
+		server, key string
+		origin      string
+		notices     int
+	}{
+		{"the context that it began in, and the variables", begun, nil, []string{"CMCTL_KEY=k"}, "https://then", "k", "the job j", 0},
+		{"whatever the variable says by now", begun, nil, []string{"CMCTL_CONTEXT=now"}, "https://then", "", "the job j", 0},
+		{"another by flag, and that one alone", begun, []string{"context=now"}, []string{"CMCTL_KEY=k"}, "https://now", "", "--context", 1},
+		{"in none", Begun{}, nil, []string{"CMCTL_KEY=k"}, "https://now", "k", "current-context of ", 0},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			s, err := ResolveAgain(load(t, text), tt.begun, look(tt.flags...), look(tt.env...))
+			if err != nil {
+				t.Fatal(err)
+			}
+			if s.Server != tt.server || s.TLS.Key != tt.key || !strings.HasPrefix(s.Origin("context").String(), tt.origin) || len(s.Notices) != tt.notices {
+				t.Errorf("got %+v, context by %s", s, s.Origin("context"))
+			}
+		})
+	}
+	if _, err := ResolveAgain(load(t, text), Begun{"gone", "the job j"}, look(), look()); exit.Of(err) != exit.Usage || !strings.HasPrefix(err.Error(), "the job j: ") {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestModuleOfAnExplicitContext(t *testing.T) {
+	f := load(t, "contexts:\n  own:\n    module: /own.so\n  none:\n    server: https://h\n")
+	for _, tt := range []struct {
+		flags, env []string
+		module     string
+		notice     string
+	}{
+		{[]string{"context=own"}, []string{"CMCTL_PKCS11_MODULE=/e.so"}, "/own.so", "--context is given: CMCTL_PKCS11_MODULE in the environment ignored"},
+		{[]string{"context=none"}, []string{"CMCTL_PKCS11_MODULE=/e.so"}, "/e.so", ""},
+		{nil, []string{"CMCTL_PKCS11_MODULE=/e.so", "CMCTL_CONTEXT=own"}, "/e.so", ""},
+		{[]string{"context=own"}, nil, "/own.so", ""},
+	} {
+		s, err := Resolve(f, look(tt.flags...), look(tt.env...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if s.Module != tt.module || strings.Join(s.Notices, "|") != tt.notice {
+			t.Errorf("%v %v: module %s, notices %q", tt.flags, tt.env, s.Module, s.Notices)
+		}
 	}
 }

@@ -97,8 +97,21 @@ func (r *resolver) levels() []level { return []level{r.flags, r.env, r.context} 
 // connection and keys, perhaps left over from another gateway, are ignored,
 // and a notice names them.
 func Resolve(f *File, flags, env Lookup) (*Settings, error) {
+	return ResolveAgain(f, Begun{}, flags, env)
+}
+
+// Begun is a run that goes on.
+type Begun struct {
+	Context string // in which it was begun; empty: any
+	Origin  string // what it is, for messages
+}
+
+// ResolveAgain is Resolve for a run that goes on: in the context that it was
+// begun in, unless --context names one, and with the variables counting as they
+// did then.
+func ResolveAgain(f *File, begun Begun, flags, env Lookup) (*Settings, error) {
 	s := &Settings{origins: map[string]Origin{}, file: f}
-	explicit, err := s.chooseContext(f, flags, env)
+	explicit, err := s.chooseContext(f, begun, flags, env)
 	if err != nil {
 		return nil, err
 	}
@@ -106,8 +119,8 @@ func Resolve(f *File, flags, env Lookup) (*Settings, error) {
 	if err := r.readFlags(flags); err != nil {
 		return nil, err
 	}
-	r.readEnv(env, explicit)
 	r.readContext(f, s.ContextName, env)
+	r.readEnv(env, explicit)
 
 	if err := r.plain(s); err != nil {
 		return nil, err
@@ -118,10 +131,14 @@ func Resolve(f *File, flags, env Lookup) (*Settings, error) {
 }
 
 // chooseContext decides the context and says whether a flag did.
-func (s *Settings) chooseContext(f *File, flags, env Lookup) (explicit bool, err error) {
+func (s *Settings) chooseContext(f *File, begun Begun, flags, env Lookup) (explicit bool, err error) {
 	name, explicit := flags("context")
 	origin := "--context"
-	if !explicit {
+	switch {
+	case explicit:
+	case begun.Context != "":
+		name, origin = begun.Context, begun.Origin
+	default:
 		var ok bool
 		if name, origin, ok = EnvFor(env, "context"); !ok {
 			name, origin = f.Current, "current-context of "+f.Path
@@ -162,7 +179,7 @@ func (r *resolver) readEnv(env Lookup, ignoreConnection bool) {
 		v, ok := lookupEnv(env, s.env())
 		switch {
 		case !ok:
-		case ignoreConnection && slices.Contains(connectionKeys(), s.key):
+		case ignoreConnection && (slices.Contains(connectionKeys(), s.key) || s.key == "module" && r.context.values[s.key] != ""):
 			ignored = append(ignored, s.env())
 		default:
 			r.env.values[s.key] = v
@@ -184,7 +201,8 @@ func (r *resolver) readEnv(env Lookup, ignoreConnection bool) {
 }
 
 // connectionKeys are the settings whose variables an explicit --context
-// ignores: which gateway, and whose keys.
+// ignores: which gateway, and whose keys. The module's variable tells where a
+// library is on this machine, and counts where the context names none.
 func connectionKeys() []string {
 	return []string{"server", "ca-file", "tls-server-name", "cert", "key", "pin-file", "sign-cert", "sign-key", "sign-pin-file"}
 }

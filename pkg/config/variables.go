@@ -1,10 +1,12 @@
 package config
 
 import (
+	"os"
 	"path/filepath"
 	"strings"
 
 	"github.com/cmctl/cmctl/pkg/exit"
+	"github.com/cmctl/cmctl/pkg/signer/pkcs11/uri"
 )
 
 // Variable is an environment variable that cmctl reads.
@@ -125,6 +127,27 @@ func homeDir(env Lookup) string {
 		}
 	}
 	return ""
+}
+
+// AbsoluteEnv is an environment whose relative paths mean what they do now, also
+// after the working directory is another.
+func AbsoluteEnv(env Lookup) Lookup {
+	paths := map[string]bool{"CMCTL_CONFIG": true, "CMCTL_STATE_DIR": true}
+	for _, s := range settings() {
+		paths[s.env()] = s.path
+	}
+	dir, err := os.Getwd()
+	if err != nil { // it is gone, and nothing can be found from it
+		return env
+	}
+	return func(name string) (string, bool) {
+		v, ok := env(name)
+		bare := name == "CMCTL_PKCS11_MODULE" && filepath.Base(v) == v // the system's loader looks for it
+		if !ok || v == "" || !paths[name] || uri.Is(v) || filepath.IsAbs(v) || bare {
+			return v, ok
+		}
+		return filepath.Join(dir, v), true
+	}
 }
 
 func lookupEnv(env Lookup, name string) (string, bool) {

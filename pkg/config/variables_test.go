@@ -1,6 +1,7 @@
 package config
 
 import (
+	"path/filepath"
 	"reflect"
 	"slices"
 	"strings"
@@ -108,5 +109,24 @@ func TestNearest(t *testing.T) {
 		if got := nearest(tt.word, keyNames()); got != tt.want {
 			t.Errorf("nearest(%q) = %q, want %q", tt.word, got, tt.want)
 		}
+	}
+}
+
+func TestAbsoluteEnv(t *testing.T) {
+	dir := t.TempDir()
+	t.Chdir(dir)
+	env := AbsoluteEnv(look("CMCTL_PIN_FILE=pin", "CMCTL_KEY=keys/officer.key", "CMCTL_CERT=pkcs11:token=a", "CMCTL_CA_FILE="+filepath.Join(dir, "x"), "CMCTL_STATE_DIR=state",
+		"CMCTL_PKCS11_MODULE=opensc-pkcs11.so", "CMCTL_PIN=1234", "CMCTL_CONTEXT=prod", "CMCTL_SIGN_KEY="))
+	t.Chdir(t.TempDir())
+	for name, want := range map[string]string{
+		"CMCTL_PIN_FILE": filepath.Join(dir, "pin"), "CMCTL_KEY": filepath.Join(dir, "keys", "officer.key"), "CMCTL_CERT": "pkcs11:token=a", "CMCTL_CA_FILE": filepath.Join(dir, "x"),
+		"CMCTL_STATE_DIR": filepath.Join(dir, "state"), "CMCTL_PKCS11_MODULE": "opensc-pkcs11.so", "CMCTL_PIN": "1234", "CMCTL_CONTEXT": "prod", "CMCTL_SIGN_KEY": "", "CMCTL_SERVER": "",
+	} {
+		if got, _ := env(name); got != want {
+			t.Errorf("%s is %q, want %q", name, got, want)
+		}
+	}
+	if got, _ := AbsoluteEnv(look("CMCTL_PKCS11_MODULE=./m.so"))("CMCTL_PKCS11_MODULE"); filepath.Base(got) != "m.so" || !filepath.IsAbs(got) {
+		t.Errorf("got %s", got)
 	}
 }

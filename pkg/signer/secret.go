@@ -80,7 +80,8 @@ func (s Secrets) find(ctx context.Context, kind, name, wanted string) (secret, e
 }
 
 // firstLine reads a secret from a file: one line, LF or CRLF, or a pipe such
-// as <(pass show officer).
+// as <(pass show officer). What cannot have been meant would cost a try at a
+// token, and is refused.
 func firstLine(name string) ([]byte, error) {
 	f, err := os.Open(name)
 	if err != nil {
@@ -91,7 +92,13 @@ func firstLine(name string) ([]byte, error) {
 	if err != nil {
 		return nil, plain(err)
 	}
+	if bytes.HasPrefix(data, []byte("\xff\xfe")) || bytes.HasPrefix(data, []byte("\xfe\xff")) {
+		return nil, errors.New("it is UTF-16 text, as Windows PowerShell writes it: save it as UTF-8")
+	}
 	line, _, _ := bytes.Cut(data, []byte("\n"))
+	if bytes.IndexByte(line, 0) >= 0 { // of UTF-16 without a mark, or of no text at all
+		return nil, errors.New("there is a NUL in its first line: save it as UTF-8 text")
+	}
 	line = bytes.TrimSuffix(bytes.TrimPrefix(line, []byte("\xef\xbb\xbf")), []byte("\r"))
 	if len(line) == 0 {
 		return nil, errors.New("its first line is empty")

@@ -20,6 +20,11 @@ func TestSecrets(t *testing.T) {
 	b.write("wrong", "other\n")
 	b.write("blank", "\ns3 cret\n")
 	b.write("empty", "")
+	b.write("utf16le", "\xff\xfes\x003\x00\r\x00\n\x00")
+	b.write("utf16be", "\xfe\xff\x00s\x003\x00\r\x00\n")
+	b.write("utf16", "s\x003\x00\r\x00\n\x00")
+	b.write("later", "s3 cret\n\x00")
+	b.write("cr", "s3 cret\r")
 	file := func(origin, name string) signer.Source {
 		return signer.Source{Origin: origin, File: b.path(name)}
 	}
@@ -51,6 +56,14 @@ func TestSecrets(t *testing.T) {
 			"the password for " + name + " was to come from " + b.path("blank") + " (--pin-file): its first line is empty", ""},
 		{"file empty", signer.Secrets{Sources: []signer.Source{file("--pin-file", "empty")}}, 0,
 			"the password for " + name + " was to come from " + b.path("empty") + " (--pin-file): its first line is empty", ""},
+		{"UTF-16", signer.Secrets{Sources: []signer.Source{file("--pin-file", "utf16le")}}, 0,
+			"the password for " + name + " was to come from " + b.path("utf16le") + " (--pin-file): it is UTF-16 text, as Windows PowerShell writes it: save it as UTF-8", ""},
+		{"UTF-16, the other way round", signer.Secrets{Sources: []signer.Source{file("--pin-file", "utf16be")}}, 0,
+			"the password for " + name + " was to come from " + b.path("utf16be") + " (--pin-file): it is UTF-16 text, as Windows PowerShell writes it: save it as UTF-8", ""},
+		{"UTF-16 without a mark", signer.Secrets{Sources: []signer.Source{file("--pin-file", "utf16")}}, 0,
+			"the password for " + name + " was to come from " + b.path("utf16") + " (--pin-file): there is a NUL in its first line: save it as UTF-8 text", ""},
+		{"NUL in another line", signer.Secrets{Sources: []signer.Source{file("--pin-file", "later")}}, 0, "", ""},
+		{"bare CR", signer.Secrets{Sources: []signer.Source{file("--pin-file", "cr")}}, 0, "", ""},
 		{"file missing", signer.Secrets{Sources: []signer.Source{file("CMCTL_PIN_FILE", "none")}, Ask: typed("s3 cret")}, 0,
 			"the password for " + name + " was to come from " + b.path("none") + " (CMCTL_PIN_FILE): there is no such file", ""},
 		{"file is a directory", signer.Secrets{Sources: []signer.Source{file("CMCTL_PIN_FILE", ".")}}, 0,

@@ -181,8 +181,7 @@ func (o *changeOptions) readyToSign(ctx context.Context, items int) error {
 	if err != nil {
 		return err
 	}
-	o.f.PlanSignatures(officer, signatures(items, s.Batch))
-	return nil
+	return o.f.ForetellSignatures(ctx, officer, signatures(items, s.Batch))
 }
 
 func signatures(items, batch int) int { return (items + batch - 1) / batch }

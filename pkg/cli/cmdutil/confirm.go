@@ -111,8 +111,8 @@ func Confirm(ctx context.Context, f *Factory, w Write) error {
 	if err != nil {
 		return err
 	}
-	entries := f.pinEntries(officer, w.Signatures, false)
 	if f.Yes() {
+		f.plan(officer, w.Signatures, false)
 		return f.agreed(ctx, officer)
 	}
 	var b strings.Builder
@@ -131,7 +131,7 @@ func Confirm(ctx context.Context, f *Factory, w Write) error {
 	if w.Undo != "" {
 		undo = "undone by `" + w.Undo + "`"
 	}
-	fmt.Fprintf(&b, "Write:    %s: %s; %s\nTo come:  %s, %s%s\n", w.Describe, Plural(w.Count, w.Noun), undo, Plural(w.Signatures, "signature"), entries, w.expected(f.Now(), onToken(s.Sign)))
+	fmt.Fprintf(&b, "Write:    %s: %s; %s\nTo come:  %s, %s%s\n", w.Describe, Plural(w.Count, w.Noun), undo, Plural(w.Signatures, "signature"), pinEntries(officer, w.Signatures), w.expected(f.Now(), onToken(s.Sign)))
 	p := f.Prompter()
 	if err := p.Check(terminal.Question{Flag: "--yes"}); err != nil {
 		return err
@@ -151,7 +151,7 @@ func Confirm(ctx context.Context, f *Factory, w Write) error {
 	case !ok:
 		return exit.New(exit.Declined, "", "declined: nothing was sent")
 	}
-	f.pinEntries(officer, w.Signatures, true)
+	f.plan(officer, w.Signatures, true)
 	return nil
 }
 

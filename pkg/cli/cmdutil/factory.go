@@ -49,6 +49,7 @@ type Factory struct {
 	files    OutFiles
 
 	resumed   *bulk.Job    // goes on; nil: none
+	begun     config.Begun // how
 	asOfficer bool         // it may be another officer's
 	runAs     *bulk.Header // gateway and officer of this run of it
 
@@ -168,7 +169,7 @@ func (f *Factory) Settings() (*config.Settings, error) {
 	if err != nil {
 		return nil, err
 	}
-	s, err := config.Resolve(file, f.Flag, f.Env)
+	s, err := config.ResolveAgain(file, f.begun, f.Flag, f.Env)
 	if err != nil {
 		return nil, err
 	}
@@ -262,6 +263,9 @@ func (f *Factory) officer(ctx context.Context, p config.Pair, use string) (*sign
 	tokens, err := f.Tokens()
 	if err != nil {
 		return nil, err
+	}
+	if tls := f.settings.TLS; ref == (signer.Ref{Cert: tls.Cert, Key: tls.Key}) {
+		use = forTLS // one pair for both: what opens it is named as TLS has it
 	}
 	id, err := signer.Open(ctx, ref, f.secrets(p, use), tokens)
 	if err != nil {

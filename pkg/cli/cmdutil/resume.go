@@ -69,8 +69,8 @@ func (f *Factory) Resume(ctx context.Context, j *bulk.Job, asOfficer bool) error
 	for name, values := range h.Flags {
 		flags[name] = values
 	}
-	if _, given := h.Flags["context"]; !given && h.Context != "" {
-		flags["context"] = []string{h.Context} // the current context may be another by now
+	if _, given := h.Flags["context"]; !given { // the current context may be another by now
+		f.begun = config.Begun{Context: h.Context, Origin: "the job " + h.Job}
 	}
 	for name := range flags {
 		if _, given := f.Flag(name); given {
@@ -80,6 +80,7 @@ func (f *Factory) Resume(ctx context.Context, j *bulk.Job, asOfficer bool) error
 	if err := f.absoluteFlags(); err != nil {
 		return err
 	}
+	f.Env = config.AbsoluteEnv(f.Env)
 	if h.Folder != "" {
 		_ = os.Chdir(h.Folder) // not there on another machine: then names are relative to where we are
 	}
@@ -133,7 +134,7 @@ func (f *Factory) checkBound(ctx context.Context, j *bulk.Job) error {
 	case now.CA != then.CA:
 		return exit.Usagef("the certificates in --ca-file must be those that the job began with", "the job %s trusts other certificates for the gateway", then.Job)
 	case now.Officer != then.Officer && !f.asOfficer:
-		return exit.Usagef("--as-officer hands the job over to this officer", "the job %s is of %s, and this is %s", then.Job, output.Escape(then.Name), output.Escape(now.Name))
+		return exit.Usagef("to go on as the first, name the key that it began with, by flag or variable as then; --as-officer hands the job over to this officer", "the job %s is of %s, and this is %s", then.Job, output.Escape(then.Name), output.Escape(now.Name))
 	}
 	f.runAs = &now
 	return nil

@@ -106,13 +106,12 @@ func (f *Factory) readyForTLS(ctx context.Context, id *signer.Identity) (uint16,
 func onToken(p config.Pair) bool { return uri.Is(p.Key) || p.Key == "" && uri.Is(p.Cert) }
 
 // pinEntries tells how many PIN entries the signatures of a write will take,
-// in words, and plans them: a yes to the question is the consent to them.
-func (f *Factory) pinEntries(id *signer.Identity, signatures int, consent bool) string {
+// in words.
+func pinEntries(id *signer.Identity, signatures int) string {
 	key := id.OnToken()
 	if key == nil {
 		return "no PIN entry"
 	}
-	f.tokens.Plan(signatures, consent)
 	each, known, login := key.PINEntries()
 	n := 0
 	if login {
@@ -143,15 +142,24 @@ func (f *Factory) agreed(ctx context.Context, id *signer.Identity) error {
 	if err := id.Unlock(ctx); err != nil {
 		return err
 	}
-	tlsID, err := f.TLSOfficer(ctx)
+	handshake, err := f.tlsKey(ctx)
 	if err != nil {
 		return err
 	}
-	handshake := false
-	if k := tlsID.OnToken(); k != nil {
-		handshake, _, _ = k.PINEntries()
+	each := false
+	if handshake != nil {
+		each, _, _ = handshake.PINEntries()
 	}
-	return key.Agreed(handshake)
+	return key.Agreed(each)
+}
+
+// tlsKey is the key for TLS, when it is on a token.
+func (f *Factory) tlsKey(ctx context.Context) (*pkcs11.Key, error) {
+	id, err := f.TLSOfficer(ctx)
+	if err != nil {
+		return nil, err
+	}
+	return id.OnToken(), nil
 }
 
 // PINSource finds the PIN for a token that is only looked at: --pin-file as
@@ -177,4 +185,39 @@ func (f *Factory) TLSOfficer(ctx context.Context) (*signer.Identity, error) {
 // PlanSignatures says beforehand how many signatures a run will make with a
 // key: one that wants the PIN for each is refused where --pin-entries allows
 // fewer.
-func (f *Factory) PlanSignatures(id *signer.Identity, n int) { f.pinEntries(id, n, false) }
+func (f *Factory) PlanSignatures(id *signer.Identity, n int) { f.plan(id, n, false) }
+
+// plan is PlanSignatures; with consent, so many PIN entries are agreed to.
+func (f *Factory) plan(id *signer.Identity, n int, consent bool) {
+	if id.OnToken() != nil {
+		f.tokens.Plan(n, consent)
+	}
+}
+
+// ForetellSignatures is PlanSignatures for a write that a question comes before,
+// unless --yes answers it: the yes will be the consent, and how many PIN entries
+// are to come is told before the first, as far as the token shows it.
+func (f *Factory) ForetellSignatures(ctx context.Context, id *signer.Identity, n int) error {
+	key := id.OnToken()
+	switch {
+	case f.Yes():
+		f.plan(id, n, false)
+		return nil
+	case key == nil:
+		return nil
+	}
+	entries := n
+	if handshake, err := f.tlsKey(ctx); err != nil {
+		return err
+	} else if handshake != nil {
+		entries++
+	}
+	switch each, known, login := key.PINEntries(); {
+	case !login || entries <= pkcs11.FreeEntries:
+	case each:
+		f.tell(fmt.Sprintf("the key on %s wants the PIN for each signature: %d PIN entries are to come", key.Token(), entries))
+	case !known:
+		f.tell(fmt.Sprintf("if the key on %s wants the PIN for each signature, %d PIN entries are to come", key.Token(), entries))
+	}
+	return nil
+}

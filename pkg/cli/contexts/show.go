@@ -8,6 +8,7 @@ import (
 	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
 	"github.com/cmctl/cmctl/pkg/config"
 	"github.com/cmctl/cmctl/pkg/output"
+	"github.com/cmctl/cmctl/pkg/signer/pkcs11/uri"
 )
 
 // value is one setting that counts and where it came from.
@@ -85,7 +86,7 @@ func printValues(f *cmdutil.Factory, get func(key string) (value, origin string)
 		if v == "" {
 			continue
 		}
-		if err := w.Write(value{k.Name, v, origin}); err != nil {
+		if err := w.Write(value{k.Name, uri.Mask(v), origin}); err != nil {
 			return err
 		}
 	}

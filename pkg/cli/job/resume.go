@@ -20,9 +20,10 @@ is read back first, and only what nothing was done to is sent. What is settled
 stands. It prints what this run settles. Of a finished job it ends 0.
 
 The job goes on with the context, the gateway and the officer that it began
-with. At another gateway, with other certificates trusted for it, or as another
-officer it is refused; --as-officer hands it over to the officer of this run. A
-job of another machine is given by the path of its folder.
+with; variables such as CMCTL_KEY and CMCTL_PIN_FILE count as they did then. At
+another gateway, with other certificates trusted for it, or as another officer
+it is refused; --as-officer hands it over to the officer of this run. A job of
+another machine is given by the path of its folder.
 
 Two runs on one job are one too many: the second is refused.`,
 		Example: `  cmctl job resume cert-revoke-20260131T180000Z-1f2e

@@ -43,7 +43,7 @@ type KeyView struct {
 	Public     crypto.PublicKey // nil: not told
 	Leaf       *x509.Certificate
 	URI        string
-	Schemes    []string // of TLS
+	Schemes    []string // of TLS, by IANA's names
 	Mechanisms []string
 }
 
@@ -171,7 +171,7 @@ func viewKey(c choice, among []*pair, mechanisms []uint64) KeyView {
 	have := methodsFor(mechanisms, allowed)
 	if x.pub != nil {
 		for _, s := range tlsSchemes(x.pub, have) {
-			k.Schemes = append(k.Schemes, s.String())
+			k.Schemes = append(k.Schemes, schemeName(s))
 		}
 	}
 	k.Mechanisms = mechanismList(allowed)

@@ -233,9 +233,9 @@ func (t *token) forgetPIN() {
 	t.pin = PIN{}
 }
 
-// freeEntries are the PIN entries for single signatures that need no consent:
+// FreeEntries are the PIN entries for single signatures that need no consent:
 // a TLS handshake and one signed request.
-const freeEntries = 2
+const FreeEntries = 2
 
 // budget counts the PIN entries of keys that want the PIN for each signature.
 type budget struct {

@@ -125,6 +125,15 @@ func tlsSchemes(pub crypto.PublicKey, have []method) (out []tls.SignatureScheme)
 	return out
 }
 
+// schemeName is IANA's name of a scheme that tokens serve.
+func schemeName(s tls.SignatureScheme) string {
+	return map[tls.SignatureScheme]string{
+		tls.PKCS1WithSHA256: "rsa_pkcs1_sha256", tls.PKCS1WithSHA384: "rsa_pkcs1_sha384", tls.PKCS1WithSHA512: "rsa_pkcs1_sha512",
+		tls.PSSWithSHA256: "rsa_pss_rsae_sha256", tls.PSSWithSHA384: "rsa_pss_rsae_sha384", tls.PSSWithSHA512: "rsa_pss_rsae_sha512",
+		tls.ECDSAWithP256AndSHA256: "ecdsa_secp256r1_sha256", tls.ECDSAWithP384AndSHA384: "ecdsa_secp384r1_sha384", tls.ECDSAWithP521AndSHA512: "ecdsa_secp521r1_sha512",
+	}[s]
+}
+
 // whole gives the message to a mechanism that hashes by itself.
 func whole(_ crypto.PublicKey, in input) ([]byte, *p11.PSS, error) {
 	if in.message == nil {

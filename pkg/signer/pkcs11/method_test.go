@@ -22,9 +22,9 @@ func pssOf(h crypto.Hash) *rsa.PSSOptions {
 // than that.
 func TestMechanisms(t *testing.T) {
 	const tls12 = tls.VersionTLS12
-	rsaTLS := "PSSWithSHA256 PSSWithSHA384 PSSWithSHA512 PKCS1WithSHA256 PKCS1WithSHA384 PKCS1WithSHA512"
-	pkcs1TLS := "PKCS1WithSHA256 PKCS1WithSHA384 PKCS1WithSHA512"
-	ecTLS := "ECDSAWithP256AndSHA256 ECDSAWithP384AndSHA384 ECDSAWithP521AndSHA512"
+	rsaTLS := "rsa_pss_rsae_sha256 rsa_pss_rsae_sha384 rsa_pss_rsae_sha512 rsa_pkcs1_sha256 rsa_pkcs1_sha384 rsa_pkcs1_sha512"
+	pkcs1TLS := "rsa_pkcs1_sha256 rsa_pkcs1_sha384 rsa_pkcs1_sha512"
+	ecTLS := "ecdsa_secp256r1_sha256 ecdsa_secp384r1_sha384 ecdsa_secp521r1_sha512"
 	type made struct{ pkcs1, pss, message, messagePSS string } // by SHA-256, 384 and 512: + or - each
 	for _, c := range []struct {
 		name    string
@@ -40,14 +40,14 @@ func TestMechanisms(t *testing.T) {
 		{"no PSS", keyRSA(), []uint64{p11.RSAPKCS}, nil, pkcs1TLS, tls12, made{"+++", "---", "+++", "---"}, "CKM_RSA_PKCS"},
 		{"bare RSA: padded here", keyRSA(), []uint64{p11.RSAX509}, nil, rsaTLS, 0, made{"+++", "+++", "+++", "+++"}, "CKM_RSA_X_509"},
 		{"PKCS#1 and bare RSA", keyRSA(), []uint64{p11.RSAPKCS, p11.RSAX509}, nil, rsaTLS, 0, made{"+++", "+++", "+++", "+++"}, "CKM_RSA_X_509"},
-		{"hashes by itself", keyRSA(), []uint64{p11.SHA256RSAPKCS}, nil, "PKCS1WithSHA256", tls12, made{"---", "---", "+--", "---"}, "CKM_SHA256_RSA_PKCS"},
-		{"hashes by itself, PSS too", keyRSA(), []uint64{p11.SHA256RSAPKCS, p11.SHA256RSAPKCSPSS}, nil, "PSSWithSHA256 PKCS1WithSHA256", 0, made{"---", "---", "+--", "+--"}, "CKM_SHA256_RSA_PKCS_PSS"},
-		{"the key allows less", keyRSA(), everything, []uint64{p11.SHA256RSAPKCS}, "PKCS1WithSHA256", tls12, made{"---", "---", "+--", "---"}, "CKM_SHA256_RSA_PKCS"},
-		{"PSS only", keyRSA(), []uint64{p11.RSAPKCSPSS}, nil, "PSSWithSHA256 PSSWithSHA384 PSSWithSHA512", 0, made{"---", "+++", "---", "+++"}, "CKM_RSA_PKCS_PSS"},
+		{"hashes by itself", keyRSA(), []uint64{p11.SHA256RSAPKCS}, nil, "rsa_pkcs1_sha256", tls12, made{"---", "---", "+--", "---"}, "CKM_SHA256_RSA_PKCS"},
+		{"hashes by itself, PSS too", keyRSA(), []uint64{p11.SHA256RSAPKCS, p11.SHA256RSAPKCSPSS}, nil, "rsa_pss_rsae_sha256 rsa_pkcs1_sha256", 0, made{"---", "---", "+--", "+--"}, "CKM_SHA256_RSA_PKCS_PSS"},
+		{"the key allows less", keyRSA(), everything, []uint64{p11.SHA256RSAPKCS}, "rsa_pkcs1_sha256", tls12, made{"---", "---", "+--", "---"}, "CKM_SHA256_RSA_PKCS"},
+		{"PSS only", keyRSA(), []uint64{p11.RSAPKCSPSS}, nil, "rsa_pss_rsae_sha256 rsa_pss_rsae_sha384 rsa_pss_rsae_sha512", 0, made{"---", "+++", "---", "+++"}, "CKM_RSA_PKCS_PSS"},
 		{"all, P-256", keyEC(), everything, nil, ecTLS, 0, made{"+++", "+++", "+++", "+++"}, "CKM_ECDSA"},
 		{"P-384", keyEC2(), []uint64{p11.ECDSA}, nil, ecTLS, 0, made{"+++", "+++", "+++", "+++"}, "CKM_ECDSA"},
 		{"P-521", keyEC5(), []uint64{p11.ECDSA}, nil, ecTLS, 0, made{"+++", "+++", "+++", "+++"}, "CKM_ECDSA"},
-		{"ECDSA that hashes by itself", keyEC(), []uint64{p11.ECDSASHA256}, nil, "ECDSAWithP256AndSHA256", 0, made{"---", "---", "+--", "+--"}, "CKM_ECDSA_SHA256"},
+		{"ECDSA that hashes by itself", keyEC(), []uint64{p11.ECDSASHA256}, nil, "ecdsa_secp256r1_sha256", 0, made{"---", "---", "+--", "+--"}, "CKM_ECDSA_SHA256"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			f, slot := card(t)
@@ -60,7 +60,7 @@ func TestMechanisms(t *testing.T) {
 			}
 			var schemes []string
 			for _, s := range k.TLSSchemes() {
-				schemes = append(schemes, s.String())
+				schemes = append(schemes, schemeName(s))
 			}
 			if got := strings.Join(schemes, " "); got != c.schemes || k.MaxTLS() != c.max {
 				t.Errorf("TLS: %s up to %x; want %s up to %x", got, k.MaxTLS(), c.schemes, c.max)

@@ -112,7 +112,7 @@ func New(cfg Config) *Tokens {
 	}
 	t := &Tokens{
 		cfg: cfg, load: child.Loader(child.Limits{}, cfg.Officer.debug), finder: modules.Default(cfg.Env), supported: Supported,
-		modules: map[p11.Spec]*mod{}, budget: budget{allowed: max(cfg.PINEntries, freeEntries)},
+		modules: map[p11.Spec]*mod{}, budget: budget{allowed: max(cfg.PINEntries, FreeEntries)},
 	}
 	if cfg.StateDir != "" {
 		t.memory.Dir = filepath.Join(cfg.StateDir, "refused-pins")

@@ -24,6 +24,18 @@ func Is(ref string) bool {
 	return len(ref) >= len(Scheme) && strings.EqualFold(ref[:len(Scheme)], Scheme)
 }
 
+// Mask is a reference to show: a PIN in it, and all that stands behind it, is
+// masked, whatever else is wrong with it.
+func Mask(ref string) string {
+	const pin = "pin-value"
+	for i := range len(ref) - len(pin) + 1 {
+		if end := i + len(pin); strings.EqualFold(ref[i:end], pin) {
+			return ref[:end] + "=***"
+		}
+	}
+	return ref
+}
+
 // Types of objects, the values of the attribute type.
 const (
 	TypeCert    = "cert"
