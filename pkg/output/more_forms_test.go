@@ -296,6 +296,12 @@ func TestUnder(t *testing.T) {
 		{Name: "module", Value: func(k key) string { return k.module }, Spare: true},
 		{Name: "uri", Value: func(k key) string { return k.uri }, Under: func(k key) string { return cmp.Or(k.uri, k.module) }},
 	}}
+	for width, want := range map[int]string{40: "LABEL  MODULE  URI\nx              it is not there\n", 14: "LABEL  MODULE\nx\n  it is not\n  there\n"} {
+		var out bytes.Buffer
+		if err := Print(noun, Options{Format: Table, Out: &out, Width: width}, key{"x", "it is not there", ""}); err != nil || out.String() != want {
+			t.Errorf("in %d columns, %v:\n%swant\n%s", width, err, out.String(), want)
+		}
+	}
 	keys := []key{{"one", "pkcs11:id=%01;token=a", "m1.so"}, {"", "", "m2.so"}, {"evil", "pkcs11:\x1b[2J", "m1.so"}}
 	for width, want := range map[int]string{
 		40: "LABEL  MODULE  URI\none    m1.so   pkcs11:id=%01;token=a\n       m2.so\nevil   m1.so   pkcs11:\\x1b[2J\n",

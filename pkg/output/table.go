@@ -78,8 +78,10 @@ func (f *tableForm[T]) close() error {
 	}
 	for i, row := range f.rows {
 		f.line(row, f.tones[i], widths)
-		if f.lines && f.under[i] != "" {
-			f.out.WriteString(gap + f.under[i] + "\n") //nolint:errcheck // bufio keeps the error for the Flush at the end
+		if f.lines {
+			for _, line := range wrap(f.under[i], f.width-len(gap)) {
+				f.out.WriteString(gap + line + "\n") //nolint:errcheck // bufio keeps the error for the Flush at the end
+			}
 		}
 	}
 	if err := f.out.Flush(); err != nil {
@@ -220,6 +222,20 @@ func (f *tableForm[T]) line(cells []string, tones []Tone, widths []int) {
 		blanks += free + len(gap)
 	}
 	f.out.WriteByte('\n') //nolint:errcheck // as above
+}
+
+// wrap breaks text at blanks into lines of a display width. A word that is
+// wider, such as a URI, stays whole.
+func wrap(s string, width int) (lines []string) {
+	for word := range strings.FieldsSeq(s) {
+		last := len(lines) - 1
+		if last >= 0 && textWidth(lines[last])+1+textWidth(word) <= width {
+			lines[last] += " " + word
+		} else {
+			lines = append(lines, word)
+		}
+	}
+	return lines
 }
 
 // cut shortens text to a display width, with an ellipsis as the last character.
