@@ -1,6 +1,8 @@
 package output
 
 import (
+	"bytes"
+	"cmp"
 	"encoding/json"
 	"io"
 	"reflect"
@@ -281,6 +283,37 @@ func TestTableLeavesOut(t *testing.T) {
 		slices.Sort(words)
 		if strings.Join(words, " ") != tt.header || strings.Join(said, "") != tt.notice {
 			t.Errorf("width %d: %q, says %q; want %q, %q", tt.width, words, said, tt.header, tt.notice)
+		}
+	}
+}
+
+// A column with a line of its own is one where the table fits with it, and else
+// stands under its row, before anything is left out.
+func TestUnder(t *testing.T) {
+	type key struct{ label, uri, module string }
+	noun := Noun[key]{Name: "key", Fields: []Field[key]{
+		{Name: "label", Value: func(k key) string { return k.label }},
+		{Name: "module", Value: func(k key) string { return k.module }, Spare: true},
+		{Name: "uri", Value: func(k key) string { return k.uri }, Under: func(k key) string { return cmp.Or(k.uri, k.module) }},
+	}}
+	for width, want := range map[int]string{40: "LABEL  MODULE  URI\nx              it is not there\n", 14: "LABEL  MODULE\nx\n  it is not\n  there\n"} {
+		var out bytes.Buffer
+		if err := Print(noun, Options{Format: Table, Out: &out, Width: width}, key{"x", "it is not there", ""}); err != nil || out.String() != want {
+			t.Errorf("in %d columns, %v:\n%swant\n%s", width, err, out.String(), want)
+		}
+	}
+	keys := []key{{"one", "pkcs11:id=%01;token=a", "m1.so"}, {"", "", "m2.so"}, {"evil", "pkcs11:\x1b[2J", "m1.so"}}
+	for width, want := range map[int]string{
+		40: "LABEL  MODULE  URI\none    m1.so   pkcs11:id=%01;token=a\n       m2.so\nevil   m1.so   pkcs11:\\x1b[2J\n",
+		20: "LABEL  MODULE\none    m1.so\n  pkcs11:id=%01;token=a\n       m2.so\n  m2.so\nevil   m1.so\n  pkcs11:\\x1b[2J\n",
+		8:  "LABEL\none\n  pkcs11:id=%01;token=a\n\n  m2.so\nevil\n  pkcs11:\\x1b[2J\n",
+	} {
+		var out bytes.Buffer
+		if err := Print(noun, Options{Format: Table, Out: &out, Width: width}, keys...); err != nil {
+			t.Fatal(err)
+		}
+		if out.String() != want {
+			t.Errorf("in %d columns:\n%swant\n%s", width, out.String(), want)
 		}
 	}
 }

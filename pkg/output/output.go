@@ -134,6 +134,7 @@ type Field[T any] struct {
 	Tone   func(T) Tone     // nil: Plain
 	Where  Where            // forms that have it; zero: Everywhere
 	Flex   bool             // free text: may be shortened in the table
+	Under  func(T) string   // what stands under the row, wrapped, in a table that does not fit with the column; nil: nothing does
 	Spare  bool             // left out of a table that does not fit otherwise; the last one first
 	Right  bool             // a count: right-aligned
 }

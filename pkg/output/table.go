@@ -30,6 +30,8 @@ type tableForm[T any] struct {
 
 	rows  [][]string
 	tones [][]Tone // nil for a row without any
+	under []string // the line under each row, where a field has one
+	lines bool     // they are printed
 }
 
 func (f *tableForm[T]) write(v T) error {
@@ -52,6 +54,9 @@ func (f *tableForm[T]) write(v T) error {
 		}
 	}
 	f.rows, f.tones = append(f.rows, row), append(f.tones, tones)
+	if i := f.underField(); i >= 0 {
+		f.under = append(f.under, Escape(f.fields[i].Under(v)))
+	}
 	return nil
 }
 
@@ -73,6 +78,11 @@ func (f *tableForm[T]) close() error {
 	}
 	for i, row := range f.rows {
 		f.line(row, f.tones[i], widths)
+		if f.lines {
+			for _, line := range wrap(f.under[i], f.width-len(gap)) {
+				f.out.WriteString(gap + line + "\n") //nolint:errcheck // bufio keeps the error for the Flush at the end
+			}
+		}
 	}
 	if err := f.out.Flush(); err != nil {
 		return err
@@ -112,8 +122,14 @@ func (f *tableForm[T]) widths(header []string) []int {
 // column left out.
 const readable = 24
 
-// leaveOut takes out spare columns, the last one first, until the others fit
-// with their free text still readable, and tells which.
+// underField is the field that has a line of its own, -1 for none.
+func (f *tableForm[T]) underField() int {
+	return slices.IndexFunc(f.fields, func(field Field[T]) bool { return field.Under != nil })
+}
+
+// leaveOut gives a field that has it a line of its own, then takes out spare
+// columns, the last one first, until the others fit with their free text still
+// readable, and tells which.
 func (f *tableForm[T]) leaveOut() (gone []string) {
 	for {
 		widths := f.widths(f.header())
@@ -127,17 +143,28 @@ func (f *tableForm[T]) leaveOut() (gone []string) {
 				spare = i
 			}
 		}
-		if total <= f.width || spare < 0 {
+		own := f.underField()
+		switch {
+		case total <= f.width || own < 0 && spare < 0:
 			slices.Reverse(gone)
 			return gone
+		case own >= 0:
+			f.lines = true
+			f.drop(own)
+		default:
+			gone = append(gone, f.fields[spare].Name)
+			f.drop(spare)
 		}
-		gone = append(gone, f.fields[spare].Name)
-		f.fields = slices.Delete(f.fields, spare, spare+1)
-		for i := range f.rows {
-			f.rows[i] = slices.Delete(f.rows[i], spare, spare+1)
-			if f.tones[i] != nil {
-				f.tones[i] = slices.Delete(f.tones[i], spare, spare+1)
-			}
+	}
+}
+
+// drop takes a column out.
+func (f *tableForm[T]) drop(column int) {
+	f.fields = slices.Delete(f.fields, column, column+1)
+	for i := range f.rows {
+		f.rows[i] = slices.Delete(f.rows[i], column, column+1)
+		if f.tones[i] != nil {
+			f.tones[i] = slices.Delete(f.tones[i], column, column+1)
 		}
 	}
 }
@@ -195,6 +222,20 @@ func (f *tableForm[T]) line(cells []string, tones []Tone, widths []int) {
 		blanks += free + len(gap)
 	}
 	f.out.WriteByte('\n') //nolint:errcheck // as above
+}
+
+// wrap breaks text at blanks into lines of a display width. A word that is
+// wider, such as a URI, stays whole.
+func wrap(s string, width int) (lines []string) {
+	for word := range strings.FieldsSeq(s) {
+		last := len(lines) - 1
+		if last >= 0 && textWidth(lines[last])+1+textWidth(word) <= width {
+			lines[last] += " " + word
+		} else {
+			lines = append(lines, word)
+		}
+	}
+	return lines
 }
 
 // cut shortens text to a display width, with an ellipsis as the last character.

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -216,4 +217,32 @@ func TestFewRequests(t *testing.T) {
 			t.Errorf("%d certificates, %d in a crowd: %d requests for %d pages, at most %d", n, c.crowd, m.requests, n/m.cap+1, c.most)
 		}
 	}
+}
+
+// A gateway that gives one certificate at a time proves nothing of those that no
+// time divides: all are listed, and what is the matter is told.
+func TestOneAtATime(t *testing.T) {
+	for _, mode := range []string{"clamp", "page"} {
+		m := newModel(20, 6)
+		m.mode, m.cap = mode, 1
+		want := len(m.certs) - countCA(m)
+		got := 0
+		err := Run(context.Background(), m, cmapi.CertificateFilter{}, Options{}, func(cs []cmapi.Certificate) error { got += len(cs); return nil })
+		var incomplete *IncompleteError
+		if !errors.As(err, &incomplete) || !strings.Contains(incomplete.Why, "that gives one at a time") || strings.Contains(incomplete.Why, "moved") {
+			t.Errorf("%s: %v", mode, err)
+		}
+		if got != want {
+			t.Errorf("%s: %d listed, want %d", mode, got, want)
+		}
+	}
+}
+
+func countCA(m *model) (n int) {
+	for i := range m.certs {
+		if m.certs[i].SubjectType == "CA" {
+			n++
+		}
+	}
+	return n
 }

@@ -83,7 +83,12 @@ func (r *reader) wholeByOffset(ctx context.Context, s slice, first *cmapi.Certif
 		if err != nil {
 			return nil, err
 		}
-		if certs = all; steady {
+		certs = all
+		if r.size == 1 {
+			r.doubt("%s cannot be told apart by time, and of a gateway that gives one at a time no page shows that it follows the last one", s.words())
+			break
+		}
+		if steady {
 			break
 		}
 		first = nil
@@ -101,6 +106,10 @@ func (r *reader) wholeByOffset(ctx context.Context, s slice, first *cmapi.Certif
 }
 
 func (r *reader) offsetOnce(ctx context.Context, s slice, first *cmapi.CertificatePage) (all []cmapi.Certificate, steady bool, err error) {
+	overlap := 1
+	if r.size == 1 {
+		overlap = 0 // each page would be the last one again
+	}
 	hits := -1
 	steady = true
 	for offset := 0; ; {
@@ -115,7 +124,7 @@ func (r *reader) offsetOnce(ctx context.Context, s slice, first *cmapi.Certifica
 			hits = page.Hits
 		}
 		steady = steady && page.Hits == hits
-		if offset > 0 {
+		if offset > 0 && overlap > 0 {
 			if len(cs) == 0 || cs[0].CertID != all[len(all)-1].CertID {
 				steady = false
 			} else {
@@ -126,7 +135,7 @@ func (r *reader) offsetOnce(ctx context.Context, s slice, first *cmapi.Certifica
 		if len(cs) == 0 || len(all) >= hits && hits >= 0 {
 			break
 		}
-		offset = len(all) - 1
+		offset = len(all) - overlap
 	}
 	all, n := unique(all)
 	return all, steady && n == hits, nil

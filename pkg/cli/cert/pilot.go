@@ -24,7 +24,7 @@ type pilot struct {
 
 func (p *pilot) addFlags(cmd *cobra.Command) {
 	cmdutil.CountFlag(cmd, &p.n, "pilot", 0, 1, "send the first `N` alone, show them on their CRL, and ask again before the others")
-	cmd.Flags().DurationVar(&p.wait, "pilot-wait", 10*time.Minute, "how long the pilot is looked for on the CRL, such as `30m`")
+	cmdutil.DurationFlag(cmd.Flags(), &p.wait, "pilot-wait", 10*time.Minute, "how long the pilot is looked for on the CRL, such as `30m`")
 }
 
 func (p *pilot) check(job cmdutil.JobFlags) error {

@@ -86,6 +86,9 @@ func runSearch(ctx context.Context, o *searchOptions) error {
 	if err != nil {
 		return err
 	}
+	if o.count && (opt.Record != nil || opt.Filter != nil || opt.Columns != nil || len(opt.Sort) > 0) {
+		return exit.Usagef("--count-by prints records", "--count prints one number: -o template, --jq, --columns and --sort do not go with it")
+	}
 	client, err := o.f.Client(ctx)
 	if err != nil {
 		return err

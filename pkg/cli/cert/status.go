@@ -63,7 +63,7 @@ names a responder, known there; it ends with 12 when that takes longer, and with
 	cmd.Flags().StringVar(&o.crlURL, "crl-url", "", "ask the CRL at `URL` instead of the one named in the certificate")
 	cmd.Flags().StringVar(&o.ocspURL, "ocsp-url", "", "ask the OCSP responder at `URL` instead of the one named in the certificate")
 	cmd.Flags().BoolVar(&o.noGateway, "no-gateway", false, "ask CRL and OCSP only; takes certificate files, and no officer's key")
-	cmd.Flags().DurationVar(&o.wait, "wait", 0, "wait for `D`, such as 10m, until the revocations are published")
+	cmdutil.DurationFlag(cmd.Flags(), &o.wait, "wait", 0, "wait for `D`, such as 10m or 1d, until the revocations are published")
 	return cmdutil.Columns(cmdutil.Operations(cmd, "getCertificateDetails", "downloadCertificate"), statusNoun.Columns())
 }
 
@@ -86,7 +86,7 @@ func runStatus(ctx context.Context, o *statusOptions) error {
 			return err
 		}
 	}
-	stop := o.ask(ctx, check, records, o.f.Progress(opt))
+	stop := o.ask(ctx, check, records, o.f.WaitProgress(opt))
 	var late *revstatus.NotPublishedError
 	if stop != nil && !errors.As(stop, &late) {
 		return stop
@@ -138,8 +138,9 @@ func (o *statusOptions) ask(ctx context.Context, check *revstatus.Checker, recor
 	var results []revstatus.Result
 	var err error
 	if o.wait > 0 {
+		start := time.Now()
 		results, err = check.Wait(ctx, targets, o.wait, func(pending int) {
-			progress.Set("%d of %d revocations are published", len(targets)-pending, len(targets))
+			progress.Set("%d of %d revocations are published, after %v of %v", len(targets)-pending, len(targets), time.Since(start).Round(time.Second), o.wait)
 		})
 		progress.Clear()
 	} else {

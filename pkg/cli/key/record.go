@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/hex"
 	"errors"
+	"path/filepath"
 	"slices"
 	"strconv"
 	"strings"
@@ -153,6 +154,16 @@ func (r record) pinEach() string {
 	return "no"
 }
 
+// stateCell is the state with what keeps the PIN from being used, or may.
+func stateCell(r record) string {
+	for _, s := range r.token().State {
+		if slices.Contains(pkcs11.PINTroubles(), s) {
+			return r.State + ", " + s
+		}
+	}
+	return r.State
+}
+
 // keyNoun prints keys; the tsv columns are contract.
 var keyNoun = output.Noun[record]{
 	Name:   "key",
@@ -169,9 +180,12 @@ var keyNoun = output.Noun[record]{
 		{Name: "id", Value: func(r record) string { return r.ID }},
 		{Name: "label", Value: func(r record) string { return r.Label }, Flex: true},
 		{Name: "type", Value: func(r record) string { return r.Type }, Spare: true},
-		{Name: "state", Value: func(r record) string { return r.State }, Tone: func(r record) output.Tone {
-			if r.State == stateError {
+		{Name: "state", Value: func(r record) string { return r.State }, Cell: stateCell, Tone: func(r record) output.Tone {
+			switch {
+			case r.State == stateError, strings.HasSuffix(stateCell(r), ", "+pkcs11.PINTroubles()[0]):
 				return output.Bad
+			case stateCell(r) != r.State:
+				return output.Warn
 			}
 			return output.Plain
 		}},
@@ -181,7 +195,10 @@ var keyNoun = output.Noun[record]{
 			return day
 		}},
 		{Name: "subject", Value: func(r record) string { return r.certificate().Subject }, Flex: true, Spare: true},
-		{Name: "uri", Header: "URI", Value: func(r record) string { return r.URI }, Where: output.InTable, Spare: true},
+		{Name: "module", Value: func(r record) string { return r.Module.Path }, Cell: func(r record) string { return filepath.Base(r.Module.Path) }, Where: output.InTable, Spare: true},
+		{Name: "uri", Header: "URI", Value: func(r record) string { return r.URI }, Where: output.InTable, Under: func(r record) string {
+			return cmp.Or(r.URI, r.Module.Path) // of a row without URI: whose it is
+		}},
 		{Name: "issuer", Value: func(r record) string { return r.certificate().Issuer }, Where: output.NotInTable},
 		{Name: "serial", Value: func(r record) string { return r.certificate().Serial }, Where: output.NotInTable},
 		{Name: "sha256", Value: func(r record) string { return r.certificate().SHA256 }, Where: output.NotInTable},

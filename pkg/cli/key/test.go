@@ -46,7 +46,7 @@ var stepNoun = output.Noun[step]{
 			return output.Plain
 		}},
 		{Name: "seconds", Value: func(s step) string { return fmt.Sprintf("%.3f", s.Seconds) }, Right: true},
-		{Name: "detail", Value: func(s step) string { return s.Detail }, Flex: true},
+		{Name: "detail", Value: func(s step) string { return s.Detail }, Under: func(s step) string { return s.Detail }},
 	},
 }
 

@@ -185,14 +185,26 @@ func mechanismList(numbers []uint64) (names []string) {
 	return names
 }
 
-// state puts a token's flags into words.
+// The words for a PIN that cannot be used, or perhaps not for long.
+const (
+	pinLocked   = "PIN locked"
+	pinFinalTry = "last PIN try"
+	pinCountLow = "few PIN tries left"
+	pinToChange = "PIN to be changed"
+)
+
+// PINTroubles are the words of a token's state that tell of trouble with its
+// PIN, the worst first.
+func PINTroubles() []string { return []string{pinLocked, pinFinalTry, pinCountLow, pinToChange} }
+
+// state puts a token's flags into words, the worst first.
 func state(f p11.Flags) (words []string) {
 	for _, s := range []struct {
 		flag p11.Flags
 		word string
 	}{
-		{p11.PINLocked, "PIN locked"}, {p11.PINFinalTry, "last PIN try"}, {p11.PINCountLow, "few PIN tries left"},
-		{p11.PINToBeChanged, "PIN to be changed"}, {p11.Keypad, "PIN on the reader"}, {p11.WriteProtected, "read-only"},
+		{p11.PINLocked, pinLocked}, {p11.PINFinalTry, pinFinalTry}, {p11.PINCountLow, pinCountLow},
+		{p11.PINToBeChanged, pinToChange}, {p11.Keypad, "PIN on the reader"}, {p11.WriteProtected, "read-only"},
 	} {
 		if f.Has(s.flag) {
 			words = append(words, s.word)

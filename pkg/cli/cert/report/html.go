@@ -18,7 +18,7 @@ const (
 	chartWidth  = 960
 	chartHeight = 240
 	chartTop    = 20 // room for the counts above the bars
-	chartLeft   = 34 // half a label
+	chartLeft   = 56 // the scale, and half a label
 	chartBottom = 46 // for the weeks below
 )
 
@@ -28,6 +28,34 @@ type chartBar struct {
 	X, Y, W, H, Mid float64
 	Base, Text      float64 // where the weeks are written, and the count
 	Label           string  // "" where there is no room
+}
+
+// mark is a line across the chart, and the count that it stands for.
+type mark struct {
+	Count   int
+	Y, Text float64
+}
+
+// room is the height of the highest bar.
+const room = float64(chartHeight - chartTop - chartBottom)
+
+// scale is the marks of the axis: round numbers from 0, four or so of them,
+// none above the highest bar.
+func scale(weeks []Bar) (marks []mark) {
+	highest := max(1, most(weeks))
+	step := 1
+	for ten := 1; highest/step > 5; ten *= 10 {
+		for _, step = range []int{2 * ten, 5 * ten, 10 * ten} {
+			if highest/step <= 5 {
+				break
+			}
+		}
+	}
+	for n := 0; n <= highest; n += step {
+		y := chartTop + room - room*float64(n)/float64(highest)
+		marks = append(marks, mark{n, y, y + 4})
+	}
+	return marks
 }
 
 // html is the report as one page: the chart is inline SVG, there is no script
@@ -44,7 +72,7 @@ func (r *Report) html() ([]byte, error) {
 	}
 	var b bytes.Buffer
 	err = t.Execute(&b, map[string]any{
-		"Report": r, "Headline": r.headline(), "Groups": r.groups(), "Chart": chart(r.Weeks), "Width": chartWidth, "Height": chartHeight,
+		"Report": r, "Headline": r.headline(), "Groups": r.groups(), "Chart": chart(r.Weeks), "Scale": scale(r.Weeks), "Left": chartLeft, "Width": chartWidth, "Height": chartHeight,
 	})
 	return b.Bytes(), err
 }
@@ -57,7 +85,6 @@ func chart(weeks []Bar) []chartBar {
 	step := float64(chartWidth-2*chartLeft) / float64(len(weeks))
 	every := int(70/step) + 1
 	highest := float64(max(1, most(weeks)))
-	room := float64(chartHeight - chartTop - chartBottom)
 	bars := make([]chartBar, len(weeks))
 	for i, w := range weeks {
 		h := room * float64(w.Count) / highest

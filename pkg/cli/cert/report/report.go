@@ -44,6 +44,9 @@ type expiringOptions struct {
 	parallel           int
 }
 
+// contrary are the filters that --within stands for: refused, and not in help.
+var contrary = []string{"expires-within", "expires-after", "expires-before", "expired"}
+
 func newExpiringCmd(f *cmdutil.Factory) *cobra.Command {
 	o := &expiringOptions{f: f}
 	cmd := &cobra.Command{
@@ -72,7 +75,7 @@ proven complete.`,
 			if o.parallel < 1 || o.parallel > 32 {
 				return exit.Usagef("", "--parallel %d: expected 1 to 32", o.parallel)
 			}
-			for _, name := range []string{"expires-within", "expires-after", "expires-before", "expired"} {
+			for _, name := range contrary {
 				if cmd.Flags().Changed(name) {
 					return exit.Usagef("", "--%s: the report is on what expires from now until --within", name)
 				}
@@ -81,6 +84,9 @@ proven complete.`,
 		},
 	}
 	o.filter = cmdutil.AddFilterFlags(cmd)
+	for _, name := range contrary {
+		_ = cmd.Flags().MarkHidden(name)
+	}
 	cmd.Flags().StringVar(&o.within, "within", "90d", "count what expires until this `time`, such as 30d or a date")
 	cmd.Flags().StringVar(&o.failWithin, "fail-within", "", "end with 11 when something expires until this `time`, such as 14d")
 	cmdutil.EnumFlag(cmd, &o.format, "format", "make a document instead of rows", []string{formatMarkdown, formatHTML}, cmdutil.OneOf[string](formatMarkdown, formatHTML))

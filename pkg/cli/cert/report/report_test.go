@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math"
 	"regexp"
 	"strings"
 	"testing"
@@ -125,5 +126,28 @@ func TestManyNames(t *testing.T) {
 	got := shown(bars)
 	if len(got) != mostBars || got[mostBars-1].Count != 31 || got[mostBars-1].Name != "(31 more)" || len(bars) != 50 {
 		t.Errorf("%+v", got)
+	}
+}
+
+// The scale has round numbers, a few of them, from 0 up to the highest bar at
+// most, where a bar of that count ends.
+func TestScale(t *testing.T) {
+	for highest, want := range map[int]string{
+		0: "[0 1]", 1: "[0 1]", 5: "[0 1 2 3 4 5]", 6: "[0 2 4 6]", 11: "[0 2 4 6 8 10]", 12: "[0 5 10]", 51: "[0 10 20 30 40 50]",
+		99: "[0 20 40 60 80]", 730: "[0 200 400 600]", 123456: "[0 50000 100000]",
+	} {
+		weeks := []Bar{{Count: highest}, {Count: highest / 2}}
+		var counts []int
+		for _, m := range scale(weeks) {
+			counts = append(counts, m.Count)
+			for _, b := range chart([]Bar{{Count: highest}, {Count: m.Count}})[1:] {
+				if m.Count > 1 && math.Abs(b.Y-m.Y) > 0.01 {
+					t.Errorf("of %d: the mark %d is at %.1f, a bar at %.1f", highest, m.Count, m.Y, b.Y)
+				}
+			}
+		}
+		if got := fmt.Sprint(counts); got != want {
+			t.Errorf("up to %d: %s, want %s", highest, got, want)
+		}
 	}
 }
