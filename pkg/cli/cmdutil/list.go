@@ -2,6 +2,7 @@ package cmdutil
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -168,6 +169,7 @@ type problems struct {
 	lines []string
 	n     int
 	hint  string
+	what  string // is counted; empty: "line"
 }
 
 func (p *problems) add(place, format string, args ...any) {
@@ -196,7 +198,7 @@ func place(list string, line int) string {
 
 func (p *problems) all() []string {
 	if more := p.n - len(p.lines); more > 0 {
-		return append(slices.Clip(p.lines), "and "+Plural(more, "more line"))
+		return append(slices.Clip(p.lines), "and "+Plural(more, "more "+cmp.Or(p.what, "line")))
 	}
 	return p.lines
 }
