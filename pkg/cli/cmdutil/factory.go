@@ -122,7 +122,9 @@ func (f *Factory) Warn(format string, args ...any) {
 	if of, err := f.Format(); err == nil && of.IsJSON() {
 		return
 	}
-	_, _ = fmt.Fprintln(f.Streams.Err, "note: "+output.Escape(fmt.Sprintf(format, args...)))
+	for line := range strings.SplitSeq(fmt.Sprintf(format, args...), "\n") { // an error may have several
+		_, _ = fmt.Fprintln(f.Streams.Err, "note: "+output.Escape(line))
+	}
 }
 
 // warnAll tells what was left out, line by line.
