@@ -2,6 +2,7 @@ package bulk
 
 import (
 	"bufio"
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"os"
@@ -33,7 +34,7 @@ func (j *Job) WriteLists() (err error) {
 	defer func() {
 		for o, w := range outs {
 			w.Flush()
-			err = errors.Join(err, w.Error(), bufs[o].Flush(), files[o].Close())
+			err = cmp.Or(err, w.Error(), bufs[o].Flush(), files[o].Close()) // they are of one cause
 		}
 	}()
 	return j.Each(func(r Result) error {

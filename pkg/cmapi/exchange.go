@@ -172,7 +172,7 @@ func (c *Client) judge(r Request, a *Answer, after time.Duration) (*Answer, erro
 		return nil, &signatureRequired{env.dataToSign, env.msg, a.Date}
 	case env.code != CodeOK:
 		return nil, &Error{
-			Operation: r.Operation, Fault: FaultGateway, HTTP: a.HTTP, Code: env.code, Message: env.msg, Items: env.items, RetryAfter: after,
+			Operation: r.Operation, Fault: FaultGateway, HTTP: a.HTTP, Code: env.code, Message: env.msg, Items: env.items, RetryAfter: after, hint: hintFor(r, env.code),
 			// the gateway lost CM in the middle: CM may have done it all the same
 			Lost: r.Write && env.code == CodeConnection,
 		}
@@ -184,6 +184,19 @@ func (c *Client) judge(r Request, a *Answer, after time.Duration) (*Answer, erro
 		return nil, nonsense(r, a, errors.New("JSON without an error where a certificate was due"))
 	}
 	return a, nil
+}
+
+// manyFields is from how many fields of a request on some may have been dropped
+// on the way: what arrived is then not what was signed.
+const manyFields = 10
+
+// hintFor is what helps against a refusal of this very request; "": what helps
+// against its code.
+func hintFor(r Request, code int) string {
+	if fields := bytes.Count(r.Body, []byte("&")) + 1; code == CodeBadSignature && r.Shape == ShapeForm && fields >= manyFields {
+		return fmt.Sprintf("is the signing certificate that of an officer? If it is: the request had %d fields, and a servlet container may drop those past a limit of its own: try --batch with a smaller number", fields)
+	}
+	return ""
 }
 
 // signatureRequired is the -19 answer.

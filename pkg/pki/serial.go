@@ -51,7 +51,7 @@ func SerialOf(n *big.Int) Serial {
 func ParseSerial(s string) (Serial, error) {
 	t := strings.TrimSpace(s)
 	if digits := strings.ReplaceAll(t, " ", ""); digits != "" && strings.Trim(digits, "0123456789") == "" {
-		return "", exit.Usagef(serialHint, "%q is ambiguous as a serial number: it may be hex, decimal or a certid", s)
+		return "", exit.Usagef(serialHint, "%q is ambiguous as a serial number: it may be hex, decimal or a certid", clip(s))
 	}
 	return ParseHexSerial(s)
 }
@@ -69,7 +69,7 @@ func ParseHexSerial(s string) (Serial, error) {
 		groups := strings.Split(t, ":")
 		for i, g := range groups {
 			if len(g) != 2 && (i > 0 || len(g) != 1) {
-				return "", exit.Usagef(serialHint, "%q is not a serial number: colons part pairs of hex digits", s)
+				return "", exit.Usagef(serialHint, "%q is not a serial number: colons part pairs of hex digits", clip(s))
 			}
 		}
 		t = strings.Join(groups, "")
@@ -78,7 +78,7 @@ func ParseHexSerial(s string) (Serial, error) {
 	case t == "":
 		return "", exit.Usagef(serialHint, "an empty serial number")
 	case strings.Trim(t, "0123456789abcdef") != "":
-		return "", exit.Usagef(serialHint, "%q is not a serial number: it holds what is no hex digit", s)
+		return "", exit.Usagef(serialHint, "%q is not a serial number: it holds what is no hex digit", clip(s))
 	case len(t) > maxSerialDigits:
 		return "", exit.Usagef(serialHint, "a serial number of %d hex digits is too long", len(t))
 	}

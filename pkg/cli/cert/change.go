@@ -112,7 +112,7 @@ func runChange(ctx context.Context, o *changeOptions, c change) error {
 	})
 	switch {
 	case errors.Is(err, errNothing):
-		return output.Print(outcomeNoun, opt)
+		return printNothing(outcomeNoun, opt, picked)
 	case err != nil:
 		return err
 	}
@@ -137,6 +137,15 @@ func runChange(ctx context.Context, o *changeOptions, c change) error {
 // errNothing says that there is nothing to do, and that this is well.
 var errNothing = errors.New("no certificate is selected")
 
+// printNothing ends a run that has nothing to do: well, unless what there was
+// to do was left out.
+func printNothing[T any](noun output.Noun[T], opt output.Options, picked *cmdutil.Picked) error {
+	if err := output.Print(noun, opt); err != nil || picked.LeftOut == 0 {
+		return err
+	}
+	return cmdutil.LeftOutError(picked.LeftOut)
+}
+
 // fill puts what was selected into a plan that the limits and the guards let
 // pass.
 func (o *changeOptions) fill(ctx context.Context, job *bulk.Job, sel *cmdutil.Selected, sign bool) (*cmdutil.Picked, error) {
@@ -154,7 +163,7 @@ func (o *changeOptions) fill(ctx context.Context, job *bulk.Job, sel *cmdutil.Se
 			o.f.Notice("%s", l)
 		}
 		o.f.Notice("%v: nothing to do", errNothing)
-		return nil, errNothing
+		return picked, errNothing
 	}
 	if sign {
 		if err := o.readyToSign(ctx, plan.Len()); err != nil {

@@ -114,9 +114,9 @@ func (o *changeOptions) tryOut(ctx context.Context, opt output.Options, sel *cmd
 		return err
 	}
 	defer job.Discard()
-	switch _, err := o.fill(ctx, job, sel, false); {
+	switch picked, err := o.fill(ctx, job, sel, false); {
 	case errors.Is(err, errNothing):
-		return output.Print(prospectNoun, opt)
+		return printNothing(prospectNoun, opt, picked)
 	case err != nil:
 		return err
 	}

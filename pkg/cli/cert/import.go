@@ -208,10 +208,12 @@ func (o *importOptions) read() ([]importItem, error) {
 		if err != nil {
 			return nil, exit.Usagef(exit.HintOf(err), "--reason, --revoked-at: %w", err)
 		}
+		var wrong cmdutil.WrongFiles
 		for _, file := range o.files {
-			if err := l.addPath(file, cmdutil.InputName(file), 0, w); err != nil {
-				return nil, err
-			}
+			l.addPath(file, cmdutil.InputName(file), 0, w, wrong.Add)
+		}
+		if err := wrong.Err(); err != nil {
+			return nil, err
 		}
 	}
 	if l.repeats > 0 {

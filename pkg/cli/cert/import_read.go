@@ -69,28 +69,34 @@ type importList struct {
 }
 
 // addPath adds the certificates of a file, of standard input or of a folder's
-// files. line is that of the list that names it, 0 without one.
-func (l *importList) addPath(path, input string, line int, w wish) error {
+// files. line is that of the list that names it, 0 without one; wrong is told
+// each file that cannot be taken.
+func (l *importList) addPath(path, input string, line int, w wish, wrong func(error)) {
+	add := func(path, input string) {
+		if err := l.addFile(path, input, line, w); err != nil {
+			wrong(err)
+		}
+	}
 	if path == "-" {
-		return l.addFile(path, input, line, w)
+		add(path, input)
+		return
 	}
 	st, err := os.Stat(path)
 	switch {
 	case err != nil:
-		return exit.Usagef("", "%w", err)
+		wrong(exit.Usagef("", "%w", err))
+		return
 	case !st.IsDir():
-		return l.addFile(path, input, line, w)
+		add(path, input)
+		return
 	}
 	names, err := l.f.CertificateFiles(path)
 	if err != nil {
-		return err
+		wrong(err)
 	}
 	for _, n := range names {
-		if err := l.addFile(filepath.Join(path, n), filepath.Join(input, n), line, w); err != nil {
-			return err
-		}
+		add(filepath.Join(path, n), filepath.Join(input, n))
 	}
-	return nil
 }
 
 func (l *importList) addFile(path, input string, line int, w wish) error {
@@ -218,9 +224,7 @@ func (l *importList) readCSV(path string, data []byte, now time.Time) error {
 		if !filepath.IsAbs(file) {
 			from = filepath.Join(dir, file)
 		}
-		if err := l.addPath(from, file, row.Line, w); err != nil {
-			table.Wrong(row.Line, "%v", err)
-		}
+		l.addPath(from, file, row.Line, w, func(err error) { table.Wrong(row.Line, "%v", err) })
 		return nil
 	})
 	if err != nil {

@@ -97,16 +97,17 @@ func (r *requests) read(f *cmdutil.Factory) ([]csr, error) {
 		return []csr{c}, err
 	}
 	out := make([]csr, len(r.files))
+	var wrong cmdutil.WrongFiles
 	for i, file := range r.files {
 		data, err := f.ReadInput(file, maxCSR)
-		if err != nil {
-			return nil, err
+		if err == nil {
+			out[i], err = r.parse(file, data)
 		}
-		if out[i], err = r.parse(file, data); err != nil {
-			return nil, err
+		if err != nil {
+			wrong.Add(err)
 		}
 	}
-	return out, nil
+	return out, wrong.Err()
 }
 
 // parse reads one request; file is "" for one that was made of a subject.

@@ -123,7 +123,9 @@ func (f *Factory) Warn(format string, args ...any) {
 	if of, err := f.Format(); err == nil && of.IsJSON() {
 		return
 	}
-	f.Streams.Say("note: " + output.Escape(fmt.Sprintf(format, args...)))
+	for line := range strings.SplitSeq(fmt.Sprintf(format, args...), "\n") { // an error may have several
+		f.Streams.Say("note: " + output.Escape(line))
+	}
 }
 
 // warnAll tells what was left out, line by line.

@@ -2,6 +2,7 @@ package cmdutil
 
 import (
 	"bytes"
+	"cmp"
 	"crypto/x509"
 	"errors"
 	"fmt"
@@ -168,6 +169,7 @@ type problems struct {
 	lines []string
 	n     int
 	hint  string
+	what  string // is counted; empty: "line"
 }
 
 func (p *problems) add(place, format string, args ...any) {
@@ -196,7 +198,7 @@ func place(list string, line int) string {
 
 func (p *problems) all() []string {
 	if more := p.n - len(p.lines); more > 0 {
-		return append(slices.Clip(p.lines), "and "+Plural(more, "more line"))
+		return append(slices.Clip(p.lines), "and "+Plural(more, "more "+cmp.Or(p.what, "line")))
 	}
 	return p.lines
 }
@@ -238,7 +240,7 @@ func (l *List) readPlain(text *textReader, r *reading) error {
 		switch {
 		case l.as == AsUnset && err == nil && e.CertID != "":
 			count(&ids, n)
-		case l.as == AsUnset && bareHex().MatchString(token):
+		case l.as == AsUnset && bareHex().MatchString(token) && !digits().MatchString(token):
 			count(&hexes, n) // told below
 			return nil
 		case err == nil && e.Serial != "":
@@ -303,7 +305,7 @@ func (e *Entry) parse(token string, as ListAs) (err error) {
 		return err
 	case digits().MatchString(token):
 		e.CertID = token
-		return nil
+		return checkCertID(token)
 	case as == AsID:
 		return fmt.Errorf("%q is no certid: expected digits", clip(token))
 	case bareHex().MatchString(token):
@@ -317,9 +319,33 @@ func (e *Entry) parse(token string, as ListAs) (err error) {
 	return nil
 }
 
-func clip(s string) string {
-	if r := []rune(s); len(r) > 60 {
-		return string(r[:57]) + "..."
+// maxCertID is how many digits a certid may have: far more than any has, and no
+// more than goes into the path of a request.
+const maxCertID = 100
+
+func checkCertID(s string) error {
+	switch {
+	case !digits().MatchString(s):
+		return fmt.Errorf("certid %q: expected digits", clip(s))
+	case len(s) > maxCertID:
+		return fmt.Errorf("%q is no certid: it has %d digits, and a certid at most %d; a serial needs 0x or dec:", clip(s), len(s), maxCertID)
+	}
+	return nil
+}
+
+const (
+	clipWord = 60  // characters that are shown of what is no longer than that when it is right
+	clipName = 300 // of names
+)
+
+func clip(s string) string { return clipAt(s, clipWord) }
+
+func clipAt(s string, most int) string {
+	if len(s) <= most {
+		return s
+	}
+	if r := []rune(s); len(r) > most {
+		return string(r[:most-3]) + "..."
 	}
 	return s
 }

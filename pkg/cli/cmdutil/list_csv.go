@@ -116,11 +116,14 @@ func (l *List) row(cols csvColumns, row CSVRow) (Entry, error) {
 			e.Input = s
 		}
 	}
+	if e.CertID != "" {
+		if err := checkCertID(e.CertID); err != nil {
+			return e, err
+		}
+	}
 	switch {
 	case e.CertID == "" && e.Serial == "":
 		return e, errors.New("the row has neither certid nor serial")
-	case e.CertID != "" && !digits().MatchString(e.CertID):
-		return e, fmt.Errorf("certid %q: expected digits", clip(e.CertID))
 	case cols.has(colStatus) || cols.has(colRevoked):
 		return e, nil
 	}

@@ -36,8 +36,10 @@ func (l *List) record(n int, raw []byte) (Entry, error) {
 		return e, errors.New("the record has neither certid nor certificateserialnumber")
 	case c.CertID == "":
 		e.Input = c.Serial.String()
-	case !digits().MatchString(c.CertID):
-		return e, fmt.Errorf("certid %q: expected digits", clip(c.CertID))
+	default:
+		if err := checkCertID(c.CertID); err != nil {
+			return e, err
+		}
 	}
 	if c.Serial != "" {
 		if _, err := pki.ParseHexSerial(c.Serial.String()); err != nil {

@@ -113,7 +113,7 @@ func counted(lines []string, title string, counts map[string]int) []string {
 	}
 	parts := make([]string, 0, len(names)+1)
 	for _, n := range names {
-		parts = append(parts, fmt.Sprintf("%d %s", counts[n], n))
+		parts = append(parts, fmt.Sprintf("%d %s", counts[n], clipAt(n, clipName)))
 	}
 	if others > 0 {
 		parts = append(parts, fmt.Sprintf("%d others", others))

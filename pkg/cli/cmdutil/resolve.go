@@ -277,9 +277,12 @@ func contradiction(e Entry, cert *cmapi.Certificate) error {
 	case e.Serial != "" && !e.Serial.Equal(cert.Serial):
 		return differs("serial", e.Serial.String(), cert.Serial.String())
 	case e.Issuer != "" && cert.Issuer != "" && !pki.SameName(e.Issuer, cert.Issuer):
-		return differs("issuer", fmt.Sprintf("%q", e.Issuer), fmt.Sprintf("%q", cert.Issuer))
+		return differs("issuer", quoted(e.Issuer), quoted(cert.Issuer))
 	case e.Subject != "" && e.Subject != cert.Subject:
-		return differs("subject", fmt.Sprintf("%q", e.Subject), fmt.Sprintf("%q", cert.Subject))
+		return differs("subject", quoted(e.Subject), quoted(cert.Subject))
 	}
 	return nil
 }
+
+// quoted keeps a message short when a list's name is not.
+func quoted(name string) string { return fmt.Sprintf("%q", clipAt(name, clipName)) }
