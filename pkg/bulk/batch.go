@@ -71,6 +71,9 @@ func (b *batch) flush(stopped bool) error {
 			if asked[res.Index] {
 				rec.Skipped.add(res.Index)
 			}
+			if practised(res) {
+				rec.Signed.add(res.Index)
+			}
 			continue
 		default:
 			rec.Wrong = append(rec.Wrong, wrongOf(res))

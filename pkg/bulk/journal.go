@@ -44,6 +44,7 @@ type Header struct {
 	Search    string    `json:"search,omitempty"`  // filters that the plan was made by
 	Summary   Summary   `json:"summary,omitzero"`
 	Verify    string    `json:"verify,omitempty"`
+	Pilot     int       `json:"pilot,omitempty"` // how many go first, and are looked at before the others follow
 
 	// How the verb was called: what is needed to go on. Secrets are never
 	// arguments.
@@ -73,6 +74,7 @@ type record struct {
 	Done    ranges   `json:"done,omitempty"`
 	Already ranges   `json:"already,omitempty"`
 	Skipped ranges   `json:"skipped,omitempty"` // asked, and then not sent after all
+	Signed  ranges   `json:"signed,omitempty"`  // by a drill, of those skipped
 	Wrong   []wrong  `json:"wrong,omitempty"`
 	Made    []madeID `json:"made,omitempty"`
 
@@ -92,6 +94,7 @@ const (
 	recAsked    = "asked"    // a request without signature is about to leave
 	recSent     = "sent"     // a signed request is about to leave
 	recAnswered = "answered" // what became of items, as read back
+	recPilot    = "pilot"    // the pilot has passed: the others follow
 	recEnd      = "end"
 )
 

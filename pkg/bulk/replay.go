@@ -105,6 +105,8 @@ func (j *Job) replay() (int64, error) {
 		case recRun:
 			j.runs++
 			j.ended = nil
+		case recPilot:
+			j.passed = true
 		case recEnd:
 			j.ended = &End{r.At, r.Exit, r.Reason}
 		case recAsked, recSent, recAnswered:

@@ -65,6 +65,8 @@ type Ending struct {
 	Job      string                   // its name; empty: no journal
 	LeftOut  int                      // wrong lines, by --skip-invalid
 	Excluded int
+	Summary  bulk.Summary
+	Drill    bool
 
 	Finished bool // nothing is left to go on with
 
@@ -77,6 +79,9 @@ type Ending struct {
 func (e Ending) Err(f *Factory, t *bulk.Tally, stop error) error {
 	total := t.Counts.Total()
 	text := CountsText(t.Counts)
+	if e.Drill {
+		text = drillText(t)
+	}
 	if e.Excluded > 0 {
 		text += fmt.Sprintf(", %d excluded", e.Excluded)
 	}
@@ -87,6 +92,9 @@ func (e Ending) Err(f *Factory, t *bulk.Tally, stop error) error {
 		text += "; job " + e.Job
 	}
 	if total != 1 || e.Job != "" {
+		for _, l := range Exclusions(e.Summary) {
+			f.Notice("%s", l)
+		}
 		f.Notice("%s", text)
 	}
 	code := t.ExitCode(stop)
@@ -134,6 +142,15 @@ func (e Ending) hint(code exit.Code, stop error) string {
 	default:
 		return hint
 	}
+}
+
+// drillText is "drill: 60 signed, nothing sent".
+func drillText(t *bulk.Tally) string {
+	text := fmt.Sprintf("drill: %d signed", t.Signed)
+	if rest := t.Counts.Total() - t.Signed; rest > 0 {
+		text += fmt.Sprintf(", %d not", rest)
+	}
+	return text + ", nothing sent"
 }
 
 // CountsText is "3 done, 1 failed": all that is not none.
