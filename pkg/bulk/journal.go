@@ -78,6 +78,9 @@ type record struct {
 	Wrong   []wrong  `json:"wrong,omitempty"`
 	Made    []madeID `json:"made,omitempty"`
 
+	New   []Newcomer `json:"new,omitempty"` // "newcomers": some of them
+	Count int        `json:"n,omitempty"`   // "newcomers": all, in the last record of a search
+
 	By     string `json:"by,omitempty"`   // "run": SHA-256 of the signing certificate
 	Name   string `json:"name,omitempty"` // "run": its subject
 	Reason string `json:"why,omitempty"`  // "end"
@@ -96,6 +99,7 @@ const (
 	recAnswered = "answered" // what became of items, as read back
 	recPilot    = "pilot"    // the pilot has passed: the others follow
 	recEnd      = "end"
+	recNew      = "newcomers" // what the search found at the end and the plan does not have
 )
 
 type planned struct {

@@ -1,6 +1,9 @@
 package bulk
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Event is something that happened to a job, from its journal.
 type Event struct {
@@ -78,6 +81,10 @@ func (j *Job) Timeline() (*Timeline, error) {
 				if w.Outcome == Failed {
 					t.Settled++
 				}
+			}
+		case recNew:
+			if !r.At.IsZero() {
+				event(r.At, fmt.Sprintf("the search is repeated: %d found that the plan does not have", r.Count))
 			}
 		case recPilot:
 			running = false

@@ -149,6 +149,14 @@ func writeMarkdown(w io.Writer, j *bulk.Job, t *bulk.Timeline) error {
 			return err
 		}
 	}
+	title = "\n## Newcomers\n\nThey match the search since the plan was made, and nothing was done to them.\n\n| certid | serial | subject |\n|---|---|---|\n"
+	if err := j.Newcomers(func(c bulk.Newcomer) error {
+		p("%s| %s | %s | %s |\n", title, cell(c.ID), cell(c.Serial), cell(c.Subject))
+		title = ""
+		return nil
+	}); err != nil {
+		return err
+	}
 	p("\n## Items\n\n| item | reason | outcome | code | message |\n|---|---|---|---|---|\n")
 	return j.Each(func(r bulk.Result) error {
 		code, message := why(r)
@@ -217,9 +225,14 @@ func writeJSON(w io.Writer, j *bulk.Job, t *bulk.Timeline) error {
 		Events []event `json:"events"`
 		Sent   int     `json:"signedRequests"`
 		Rate   float64 `json:"itemsPerSecond"`
+
+		Newcomers []bulk.Newcomer `json:"newcomers,omitempty"`
 	}{row: rowOf(j), Sent: t.Sent, Rate: t.Rate()}
 	for _, e := range t.Events {
 		head.Events = append(head.Events, event{pki.FormatTime(e.At), e.What})
+	}
+	if err := j.Newcomers(func(c bulk.Newcomer) error { head.Newcomers = append(head.Newcomers, c); return nil }); err != nil {
+		return err
 	}
 	raw, err := json.Marshal(head)
 	if err != nil {
