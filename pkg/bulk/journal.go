@@ -123,6 +123,7 @@ type wrong struct {
 	Exit    int     `json:"exit,omitempty"`
 	Message string  `json:"msg"`
 	ID      string  `json:"id,omitempty"`
+	Moment  bool    `json:"moment,omitempty"` // by what stopped the run: the next one may send it again
 }
 
 type madeID struct {

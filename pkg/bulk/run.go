@@ -114,6 +114,7 @@ func (j *Job) Run(ctx context.Context, w Write, o Options, report func(Result)) 
 	}
 	j.runs++
 	j.ended = nil
+	j.anew()
 	defer r.watch()()
 	feed, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -174,8 +175,8 @@ func (j *Job) settledCounts() Counts {
 // tally is how all items stand.
 func (j *Job) tally() *Tally {
 	t := NewTally()
-	for i, s := range j.state {
-		r := Result{Outcome: s.outcome()}
+	for i := range j.state {
+		r := Result{Outcome: j.outcome(i)}
 		if w := j.wrong[i]; w != nil && !r.Outcome.Good() {
 			r.Err = w
 		}

@@ -2,6 +2,7 @@ package cmdutil
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -78,7 +79,11 @@ type Ending struct {
 // one item, or counts. The tally is of what this run settled.
 func (e Ending) Err(f *Factory, t *bulk.Tally, stop error) error {
 	total := t.Counts.Total()
-	text := CountsText(t.Counts)
+	text, all := CountsText(t.Counts), CountsText(t.Counts)
+	if e.Before && !maps.Equal(e.Whole.Counts, t.Counts) {
+		all = CountsText(e.Whole.Counts)
+		text = fmt.Sprintf("this run: %s; all of the job: %s", text, all)
+	}
 	if e.Drill {
 		text = drillText(t)
 	}
@@ -106,16 +111,16 @@ func (e Ending) Err(f *Factory, t *bulk.Tally, stop error) error {
 		return LeftOutError(e.LeftOut)
 	case code == exit.OK:
 		return nil
-	case stop != nil && t.First == nil && total == 1: // it is done, and something else is wrong
+	case stop != nil && t.First == nil && total == 1 && !e.Before: // it is done, and something else is wrong
 		return exit.New(code, e.hint(code, stop), "%w", stop)
-	case stop != nil && total == 1 && e.Again == "":
+	case stop != nil && total == 1 && t.First != nil && e.Again == "":
 		return exit.New(code, e.hint(code, stop), "%s: %w", e.Name(*t.First), stop)
 	case stop != nil:
-		return exit.New(code, e.hint(code, stop), "%s: %s; %w", e.Verb, CountsText(t.Counts), stop)
+		return exit.New(code, e.hint(code, stop), "%s: %s; %w", e.Verb, all, stop)
 	case total == 1 && t.First != nil:
 		return exit.New(code, "", "%s: %w", e.Name(*t.First), t.First.Err)
 	case t.First == nil:
-		return exit.New(code, "", "%s: %s", e.Verb, CountsText(t.Counts))
+		return exit.New(code, "", "%s: %s", e.Verb, all)
 	}
 	bad := total - t.Counts[ops.Done] - t.Counts[ops.Already]
 	return exit.New(code, exit.HintOf(t.First.Err), "%d of %d not done, the first: %s: %v", bad, total, e.Name(*t.First), t.First.Err)
