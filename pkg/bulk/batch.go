@@ -71,6 +71,14 @@ func (b *batch) flush(stopped bool) error {
 			if asked[res.Index] {
 				rec.Skipped.add(res.Index)
 			}
+			if res.Outcome == Failed {
+				w := wrongOf(res)
+				w.Moment = true
+				rec.Wrong = append(rec.Wrong, w)
+			}
+			if practised(res) {
+				rec.Signed.add(res.Index)
+			}
 			continue
 		default:
 			rec.Wrong = append(rec.Wrong, wrongOf(res))
@@ -124,7 +132,7 @@ func (j *Job) take(res Result, stopped bool) {
 	j.state[res.Index] = s
 	if res.Err != nil && !res.Outcome.Good() {
 		w := wrongOf(res)
-		j.wrong[res.Index] = &Recorded{Code: w.Code, Exit: exit.Code(w.Exit), Message: w.Message, refused: res.Outcome == Failed}
+		j.wrong[res.Index] = &Recorded{Code: w.Code, Exit: exit.Code(w.Exit), Message: w.Message, refused: s == open && res.Outcome == Failed}
 	}
 	if res.ID != "" && res.ID != res.Key {
 		j.made[res.Index] = res.ID

@@ -60,6 +60,7 @@ func (c Counts) Total() (n int) {
 // Tally counts outcomes and knows the exit code that they come to.
 type Tally struct {
 	Counts Counts
+	Signed int       // in a drill, and not sent
 	shared exit.Code // of what is neither done nor already; OK: none so far
 	First  *Result   // the first that has an error
 }
@@ -70,6 +71,9 @@ func NewTally() *Tally { return &Tally{Counts: Counts{}} }
 // Add takes one result in.
 func (t *Tally) Add(r Result) {
 	t.Counts.Add(r.Outcome)
+	if practised(r) {
+		t.Signed++
+	}
 	if r.Err != nil && t.First == nil {
 		t.First = &r
 	}
@@ -87,6 +91,12 @@ func (t *Tally) Add(r Result) {
 	default:
 		t.shared = exit.Failure
 	}
+}
+
+// practised tells what a drill signed and did not send: it was not sent, and that
+// is as it should be.
+func practised(r Result) bool {
+	return r.Outcome == Skipped && r.Err != nil && exit.Of(r.Err) == exit.OK
 }
 
 // ExitCode is how a write on several items ends: what stopped it wins; else OK

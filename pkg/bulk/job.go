@@ -32,6 +32,7 @@ type Job struct {
 	runs    int
 	batches int
 	ended   *End
+	passed  bool // the pilot has
 }
 
 // chunk is where a record of items is in the journal.
@@ -102,6 +103,15 @@ func (j *Job) Busy() bool {
 		_ = l.Unlock()
 	}
 	return err == nil && !ok
+}
+
+// PilotDue says that the others may not follow the pilot yet.
+func (j *Job) PilotDue() bool { return j.Header.Pilot > 0 && !j.passed }
+
+// PassPilot notes that they may.
+func (j *Job) PassPilot(at time.Time) error {
+	j.passed = true
+	return j.out.append(record{Type: recPilot, At: at.UTC()}, true)
 }
 
 // Runs is how many runs have worked on the job.

@@ -44,6 +44,7 @@ type Header struct {
 	Search    string    `json:"search,omitempty"`  // filters that the plan was made by
 	Summary   Summary   `json:"summary,omitzero"`
 	Verify    string    `json:"verify,omitempty"`
+	Pilot     int       `json:"pilot,omitempty"` // how many go first, and are looked at before the others follow
 
 	// How the verb was called: what is needed to go on. Secrets are never
 	// arguments.
@@ -73,8 +74,12 @@ type record struct {
 	Done    ranges   `json:"done,omitempty"`
 	Already ranges   `json:"already,omitempty"`
 	Skipped ranges   `json:"skipped,omitempty"` // asked, and then not sent after all
+	Signed  ranges   `json:"signed,omitempty"`  // by a drill, of those skipped
 	Wrong   []wrong  `json:"wrong,omitempty"`
 	Made    []madeID `json:"made,omitempty"`
+
+	New   []Newcomer `json:"new,omitempty"` // "newcomers": some of them
+	Count int        `json:"n,omitempty"`   // "newcomers": all, in the last record of a search
 
 	By     string `json:"by,omitempty"`   // "run": SHA-256 of the signing certificate
 	Name   string `json:"name,omitempty"` // "run": its subject
@@ -92,7 +97,9 @@ const (
 	recAsked    = "asked"    // a request without signature is about to leave
 	recSent     = "sent"     // a signed request is about to leave
 	recAnswered = "answered" // what became of items, as read back
+	recPilot    = "pilot"    // the pilot has passed: the others follow
 	recEnd      = "end"
+	recNew      = "newcomers" // what the search found at the end and the plan does not have
 )
 
 type planned struct {
@@ -116,6 +123,7 @@ type wrong struct {
 	Exit    int     `json:"exit,omitempty"`
 	Message string  `json:"msg"`
 	ID      string  `json:"id,omitempty"`
+	Moment  bool    `json:"moment,omitempty"` // by what stopped the run: the next one may send it again
 }
 
 type madeID struct {

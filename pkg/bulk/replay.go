@@ -105,6 +105,9 @@ func (j *Job) replay() (int64, error) {
 		case recRun:
 			j.runs++
 			j.ended = nil
+			j.anew()
+		case recPilot:
+			j.passed = true
 		case recEnd:
 			j.ended = &End{r.At, r.Exit, r.Reason}
 		case recAsked, recSent, recAnswered:
@@ -139,10 +142,13 @@ func (j *Job) step(r *record) error {
 		if w.Index < 0 || w.Index >= len(j.state) {
 			return errors.New("it names an item that the plan does not have")
 		}
-		if w.Outcome == Failed {
+		switch {
+		case w.Moment:
+			j.state[w.Index] = open
+		case w.Outcome == Failed:
 			j.state[w.Index] = failed
 		}
-		j.wrong[w.Index] = &Recorded{Code: w.Code, Exit: exit.Code(w.Exit), Message: w.Message}
+		j.wrong[w.Index] = &Recorded{Code: w.Code, Exit: exit.Code(w.Exit), Message: w.Message, refused: w.Moment}
 		if w.ID != "" {
 			j.made[w.Index] = w.ID
 		}

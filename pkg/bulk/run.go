@@ -19,7 +19,7 @@ type Options struct {
 	Signers  int // signatures made at a time: 1 for a token; 0: 1
 	Batch    int // most items in one request; 0: as the job was begun
 	Rate     int // most items a second; 0: as fast as it goes
-	Limit    int // stop sending after so many items; 0: all
+	First    int // send only of so many first items of the plan, and go on after that; 0: all
 
 	Officer, Name string // SHA-256 of the signing certificate, and its subject
 	Progress      func(Progress)
@@ -114,6 +114,7 @@ func (j *Job) Run(ctx context.Context, w Write, o Options, report func(Result)) 
 	}
 	j.runs++
 	j.ended = nil
+	j.anew()
 	defer r.watch()()
 	feed, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
@@ -128,8 +129,8 @@ func (j *Job) Run(ctx context.Context, w Write, o Options, report func(Result)) 
 	if stop == nil && ctx.Err() != nil && !r.complete() {
 		stop = context.Cause(ctx)
 	}
-	if o.Limit > 0 && stop == nil {
-		return nil // it goes on
+	if o.First > 0 && stop == nil {
+		return j.out.flushAll() // it goes on, after a question that may last
 	}
 	if err := j.Stop(stop, o.Now(), report); stop == nil {
 		stop = err
@@ -138,7 +139,7 @@ func (j *Job) Run(ctx context.Context, w Write, o Options, report func(Result)) 
 }
 
 // Stop ends a run: it reports what was never sent, when something stopped it,
-// and notes the end. Run does so by itself, unless it ends at its Limit.
+// and notes the end. Run does so by itself, unless it ends with the First.
 func (j *Job) Stop(stop error, at time.Time, report func(Result)) error {
 	var err error
 	end := record{Type: recEnd, At: at.UTC(), Exit: int(j.tally().ExitCode(stop))}
@@ -174,8 +175,8 @@ func (j *Job) settledCounts() Counts {
 // tally is how all items stand.
 func (j *Job) tally() *Tally {
 	t := NewTally()
-	for i, s := range j.state {
-		r := Result{Outcome: s.outcome()}
+	for i := range j.state {
+		r := Result{Outcome: j.outcome(i)}
 		if w := j.wrong[i]; w != nil && !r.Outcome.Good() {
 			r.Err = w
 		}
@@ -251,6 +252,20 @@ func (j *Job) pick(at []int) ([]Item, error) {
 	return items, nil
 }
 
+// First is how the first n items stand.
+func (j *Job) First(n int) ([]Result, error) {
+	at := make([]int, n)
+	for i := range at {
+		at[i] = i
+	}
+	items, err := j.pick(at)
+	results := make([]Result, len(items))
+	for i, it := range items {
+		results[i] = j.result(it)
+	}
+	return results, err
+}
+
 // sendOpen forms batches of what is open and starts each. Items of one batch
 // have one group.
 func (r *run) sendOpen(ctx context.Context) error {
@@ -270,12 +285,10 @@ func (r *run) sendOpen(ctx context.Context) error {
 		}()
 		return true
 	}
-	sent := 0
 	err := r.j.eachOpen(&r.mu, func(it Item) error {
-		if r.o.Limit > 0 && sent >= r.o.Limit {
+		if r.o.First > 0 && it.Index >= r.o.First {
 			return errEnough
 		}
-		sent++
 		if _, ok := forming[it.Group]; !ok {
 			order = append(order, it.Group)
 		}

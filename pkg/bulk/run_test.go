@@ -10,6 +10,7 @@ import (
 	"strconv"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/cmctl/cmctl/pkg/exit"
 )
@@ -155,11 +156,21 @@ func TestTogetherEnds(t *testing.T) {
 	}
 }
 
-func TestLimit(t *testing.T) {
+// The first few are the same however often a run begins with them, and the
+// journal knows whether the others may follow.
+func TestFirst(t *testing.T) {
 	w := newWorld(1)
 	j := plan(t, "", 25, 4, 2)
-	for _, want := range []int{10, 20, 25} {
-		if err := j.Run(t.Context(), &write{w: w}, Options{Limit: 10}, func(r Result) {
+	j.Header.Pilot = 10
+	for _, first := range []int{10, 10, 0} {
+		want := first
+		if first == 0 {
+			if err := j.PassPilot(time.Now()); err != nil {
+				t.Fatal(err)
+			}
+			want = 25
+		}
+		if err := j.Run(t.Context(), &write{w: w}, Options{First: first}, func(r Result) {
 			if r.Outcome != Done {
 				t.Errorf("%s: %s, %v", r.Key, r.Outcome, r.Err)
 			}
@@ -170,10 +181,13 @@ func TestLimit(t *testing.T) {
 			t.Errorf("%d were written; want %d", len(w.executed), want)
 		}
 	}
-	if !j.Finished() {
+	if !j.Finished() || j.PilotDue() {
 		t.Error("something is left")
 	}
 	w.once(t, 25)
+	if few, err := j.First(3); err != nil || len(few) != 3 || few[2].Key != "10003" || few[2].Outcome != Done {
+		t.Errorf("the first three: %v, %v", few, err)
+	}
 }
 
 // A rate holds the second batch back, and whoever interrupts the wait is heard.

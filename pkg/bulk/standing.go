@@ -21,10 +21,28 @@ const (
 // Unknown, what nothing was sent for Skipped.
 func (j *Job) Counts() Counts {
 	c := Counts{}
-	for _, s := range j.state {
-		c.Add(s.outcome())
+	for i := range j.state {
+		c.Add(j.outcome(i))
 	}
 	return c
+}
+
+// outcome is how one item stands: what was refused when the run stopped has
+// failed, though the next run comes to it again.
+func (j *Job) outcome(i int) Outcome {
+	if w := j.wrong[i]; w != nil && w.refused && j.state[i] == open {
+		return Failed
+	}
+	return j.state[i].outcome()
+}
+
+// anew forgets, when a run begins, why earlier ones did not do what is open.
+func (j *Job) anew() {
+	for i := range j.wrong {
+		if j.state[i] == open {
+			delete(j.wrong, i)
+		}
+	}
 }
 
 func (s state) outcome() Outcome {
@@ -90,13 +108,11 @@ func (j *Job) Each(f func(Result) error) error {
 
 // result is how one item stands.
 func (j *Job) result(it Item) Result {
-	r := Result{Item: it, Outcome: j.state[it.Index].outcome(), ID: j.made[it.Index]}
+	r := Result{Item: it, Outcome: j.outcome(it.Index), ID: j.made[it.Index]}
 	switch w := j.wrong[it.Index]; {
 	case r.Outcome.Good():
 	case w != nil:
-		if r.Err = w; w.refused {
-			r.Outcome = Failed
-		}
+		r.Err = w
 	case r.Outcome == Skipped && j.unsent != nil:
 		r.Err = j.unsent
 	}
@@ -149,7 +165,7 @@ type Recorded struct {
 	Exit    exit.Code
 	Message string
 
-	refused bool // in this run, when it stopped: failed, and still to do
+	refused bool // when the run stopped: failed, and still to do
 }
 
 // Error is the message.

@@ -1,6 +1,9 @@
 package bulk
 
-import "time"
+import (
+	"fmt"
+	"time"
+)
 
 // Event is something that happened to a job, from its journal.
 type Event struct {
@@ -14,9 +17,9 @@ type Timeline struct {
 	Begun    time.Time // of the first request
 	Ended    time.Time // of the last answer
 	Asked    int       // requests without a signature
-	Sent     int       // signed requests
+	Sent     int       // signed requests; in a drill, those that were only signed
 	Officers []string  // subjects of those whose runs these were
-	Settled  int       // items
+	Settled  int       // items; in a drill, those signed
 }
 
 // Rate is items a second from the first request to the last answer, pauses
@@ -71,11 +74,21 @@ func (j *Job) Timeline() (*Timeline, error) {
 			count := func(int) { t.Settled++ }
 			r.Done.each(count)
 			r.Already.each(count)
+			if r.Signed.each(count); len(r.Signed) > 0 {
+				t.Sent++
+			}
 			for _, w := range r.Wrong {
 				if w.Outcome == Failed {
 					t.Settled++
 				}
 			}
+		case recNew:
+			if !r.At.IsZero() {
+				event(r.At, fmt.Sprintf("the search is repeated: %d found that the plan does not have", r.Count))
+			}
+		case recPilot:
+			running = false
+			event(r.At, "the pilot has passed: the others follow")
 		case recEnd:
 			running = false
 			what := "the run ends"

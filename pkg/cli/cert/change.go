@@ -86,7 +86,13 @@ func runChange(ctx context.Context, o *changeOptions, c change) error {
 		return err
 	}
 	sel := &cmdutil.Selected{}
-	if !f.Resuming() {
+	if f.Resuming() {
+		if f.Resumed().PilotDue() {
+			if err := cmdutil.AskFirst(f); err != nil {
+				return err
+			}
+		}
+	} else {
 		if sel, err = o.selection.Open(f); err != nil {
 			return err
 		}
@@ -108,6 +114,9 @@ func runChange(ctx context.Context, o *changeOptions, c change) error {
 			return err
 		}
 		job.Header.Describe, job.Header.Search = w.Describe, o.selection.Search
+		if o.pilot.n < job.Plan().Len() {
+			job.Header.Pilot = o.pilot.n
+		}
 		return o.ask(ctx, job, picked, w)
 	})
 	switch {
@@ -125,8 +134,8 @@ func runChange(ctx context.Context, o *changeOptions, c change) error {
 		Verb: strings.TrimPrefix(job.Header.Verb, "cert "), Name: func(r bulk.Result) string { return "certificate " + r.Key },
 		Look: "cmctl cert show", Again: "run the same command again: what is done already is success",
 	}
-	run.Pilot, run.AfterPilot = o.pilot.n, func(ctx context.Context, done []bulk.Result) error {
-		return o.pilot.show(ctx, f, done, job.Header.Items-o.pilot.n, job.Header.Verb == "cert reinstate")
+	run.AfterPilot = func(ctx context.Context, done []bulk.Result) error {
+		return o.pilot.show(ctx, f, done, job.Header.Items-job.Header.Pilot, job.Header.Verb == "cert reinstate")
 	}
 	if job.Header.Search != "" {
 		run.Sweep = func(ctx context.Context) error { return newcomers(ctx, f, &o.selection, job) }

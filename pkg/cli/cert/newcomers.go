@@ -47,6 +47,13 @@ func newcomers(ctx context.Context, f *cmdutil.Factory, selection *cmdutil.Selec
 	}); err != nil {
 		return exit.New(exit.Of(err), exit.HintOf(err), "everything was carried out, but the search cannot be repeated to look for what came since: %w", err)
 	}
+	some := make([]bulk.Newcomer, len(fresh))
+	for i, c := range fresh {
+		some[i] = bulk.Newcomer{ID: c.CertID, Serial: c.Serial.String(), Subject: c.Subject}
+	}
+	if err := job.NoteNewcomers(client.Now(), some, n); err != nil {
+		return err
+	}
 	if n == 0 {
 		f.Notice("the search finds nothing that was not in the plan")
 		return nil
@@ -66,7 +73,7 @@ func newcomers(ctx context.Context, f *cmdutil.Factory, selection *cmdutil.Selec
 		}
 		where = "; they are listed in " + path
 	}
-	f.Warn("%s matched the search since the plan was made and %s not in it:%s%s", cmdutil.Plural(n, "certificate"), are(n), ids, where)
+	f.Alert("newcomers", "%s matched the search since the plan was made and %s not in it:%s%s", cmdutil.Plural(n, "certificate"), are(n), ids, where)
 	return nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"context"
 	"crypto/tls"
 	"crypto/x509"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -126,6 +127,20 @@ func (f *Factory) Warn(format string, args ...any) {
 	for line := range strings.SplitSeq(fmt.Sprintf(format, args...), "\n") { // an error may have several
 		f.Streams.Say("note: " + output.Escape(line))
 	}
+}
+
+// Alert tells, in every form, what nobody may miss though nothing has failed: with
+// -o json as an object on a line of its own.
+func (f *Factory) Alert(kind, format string, args ...any) {
+	if of, err := f.Format(); err != nil || !of.IsJSON() {
+		f.Warn(format, args...)
+		return
+	}
+	raw, _ := json.Marshal(struct {
+		Kind    string `json:"kind"`
+		Message string `json:"message"`
+	}{kind, fmt.Sprintf(format, args...)})
+	_, _ = fmt.Fprintln(f.Streams.Err, string(output.EscapeJSON(raw)))
 }
 
 // warnAll tells what was left out, line by line.

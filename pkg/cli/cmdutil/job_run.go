@@ -5,6 +5,7 @@ import (
 	"errors"
 	"path/filepath"
 	"runtime"
+	"slices"
 
 	"github.com/cmctl/cmctl/pkg/bulk"
 	"github.com/cmctl/cmctl/pkg/cmapi"
@@ -46,9 +47,8 @@ type JobRun[T any] struct {
 
 	Parallel int // requests under way at a time; 0: as set
 
-	// Pilot is how many items are sent first; AfterPilot is told those that are
-	// done and says whether the others follow. 0: all at once.
-	Pilot      int
+	// AfterPilot is told those of the pilot that are done and says whether the
+	// others follow.
 	AfterPilot func(ctx context.Context, done []bulk.Result) error
 
 	Finish func() error                    // called when all is settled; nil: nothing to do
@@ -127,26 +127,29 @@ func (r *JobRun[T]) Run(ctx context.Context, f *Factory, opt output.Options, fla
 	return r.end(ctx, f, p, stop)
 }
 
-// pilot sends the first few and asks whether the others follow.
+// pilot sends the first few and asks whether the others follow. A run that goes
+// on does so as well, until they may.
 func (r *JobRun[T]) pilot(ctx context.Context, f *Factory, p *printer[T], options bulk.Options) error {
-	if r.Pilot <= 0 || r.Pilot >= r.Job.Header.Items || f.Resuming() {
+	if !r.Job.PilotDue() {
 		return nil
 	}
-	options.Limit = r.Pilot
-	var done []bulk.Result
-	stop := r.Job.Run(ctx, r.Write, options, func(res bulk.Result) {
-		p.take(res)
-		if res.Outcome.Good() {
-			done = append(done, res)
-		}
-	})
-	switch {
-	case stop != nil:
-		return stop
-	case len(done) < r.Pilot && f.Yes():
-		return exit.New(exit.Partial, "", "of the pilot %d of %d are not done: the others were not sent", r.Pilot-len(done), r.Pilot)
+	n := r.Job.Header.Pilot
+	options.First = n
+	if err := r.Job.Run(ctx, r.Write, options, p.take); err != nil {
+		return err
 	}
-	return r.AfterPilot(ctx, done)
+	first, err := r.Job.First(n)
+	if err != nil {
+		return err
+	}
+	done := slices.DeleteFunc(first, func(res bulk.Result) bool { return !res.Outcome.Good() })
+	if len(done) < n && f.Yes() {
+		return exit.New(exit.Partial, "", "of the pilot %d of %d are not done: the others were not sent", n-len(done), n)
+	}
+	if err := r.AfterPilot(ctx, done); err != nil {
+		return err
+	}
+	return r.Job.PassPilot(options.Now())
 }
 
 // checkDrill refuses a drill on a gateway that would do it in earnest: one that
@@ -197,7 +200,7 @@ func (r *JobRun[T]) end(ctx context.Context, f *Factory, p *printer[T], stop err
 		stop = err
 	}
 	return Ending{
-		Verb: r.Verb, Name: r.Name, Again: r.Again, Job: name, LeftOut: r.Job.Header.LeftOut, Excluded: r.Job.Header.Excluded,
+		Verb: r.Verb, Name: r.Name, Again: r.Again, Job: name, LeftOut: r.Job.Header.LeftOut, Excluded: r.Job.Header.Excluded, Summary: r.Job.Header.Summary, Drill: r.Job.Header.Drill,
 		Before: r.Job.Runs() > 1, Whole: r.Job.Tally(), Finished: r.Job.Finished(),
 	}.Err(f, p.tally, stop)
 }

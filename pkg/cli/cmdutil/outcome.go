@@ -2,6 +2,7 @@ package cmdutil
 
 import (
 	"fmt"
+	"maps"
 	"strconv"
 	"time"
 
@@ -65,6 +66,8 @@ type Ending struct {
 	Job      string                   // its name; empty: no journal
 	LeftOut  int                      // wrong lines, by --skip-invalid
 	Excluded int
+	Summary  bulk.Summary
+	Drill    bool
 
 	Finished bool // nothing is left to go on with
 
@@ -76,7 +79,14 @@ type Ending struct {
 // one item, or counts. The tally is of what this run settled.
 func (e Ending) Err(f *Factory, t *bulk.Tally, stop error) error {
 	total := t.Counts.Total()
-	text := CountsText(t.Counts)
+	text, all := CountsText(t.Counts), CountsText(t.Counts)
+	if e.Before && !maps.Equal(e.Whole.Counts, t.Counts) {
+		all = CountsText(e.Whole.Counts)
+		text = fmt.Sprintf("this run: %s; all of the job: %s", text, all)
+	}
+	if e.Drill {
+		text = drillText(t)
+	}
 	if e.Excluded > 0 {
 		text += fmt.Sprintf(", %d excluded", e.Excluded)
 	}
@@ -87,6 +97,9 @@ func (e Ending) Err(f *Factory, t *bulk.Tally, stop error) error {
 		text += "; job " + e.Job
 	}
 	if total != 1 || e.Job != "" {
+		for _, l := range Exclusions(e.Summary) {
+			f.Notice("%s", l)
+		}
 		f.Notice("%s", text)
 	}
 	code := t.ExitCode(stop)
@@ -98,16 +111,16 @@ func (e Ending) Err(f *Factory, t *bulk.Tally, stop error) error {
 		return LeftOutError(e.LeftOut)
 	case code == exit.OK:
 		return nil
-	case stop != nil && t.First == nil && total == 1: // it is done, and something else is wrong
+	case stop != nil && t.First == nil && total == 1 && !e.Before: // it is done, and something else is wrong
 		return exit.New(code, e.hint(code, stop), "%w", stop)
-	case stop != nil && total == 1 && e.Again == "":
+	case stop != nil && total == 1 && t.First != nil && e.Again == "":
 		return exit.New(code, e.hint(code, stop), "%s: %w", e.Name(*t.First), stop)
 	case stop != nil:
-		return exit.New(code, e.hint(code, stop), "%s: %s; %w", e.Verb, CountsText(t.Counts), stop)
+		return exit.New(code, e.hint(code, stop), "%s: %s; %w", e.Verb, all, stop)
 	case total == 1 && t.First != nil:
 		return exit.New(code, "", "%s: %w", e.Name(*t.First), t.First.Err)
 	case t.First == nil:
-		return exit.New(code, "", "%s: %s", e.Verb, CountsText(t.Counts))
+		return exit.New(code, "", "%s: %s", e.Verb, all)
 	}
 	bad := total - t.Counts[ops.Done] - t.Counts[ops.Already]
 	return exit.New(code, exit.HintOf(t.First.Err), "%d of %d not done, the first: %s: %v", bad, total, e.Name(*t.First), t.First.Err)
@@ -134,6 +147,15 @@ func (e Ending) hint(code exit.Code, stop error) string {
 	default:
 		return hint
 	}
+}
+
+// drillText is "drill: 60 signed, nothing sent".
+func drillText(t *bulk.Tally) string {
+	text := fmt.Sprintf("drill: %d signed", t.Signed)
+	if rest := t.Counts.Total() - t.Signed; rest > 0 {
+		text += fmt.Sprintf(", %d not", rest)
+	}
+	return text + ", nothing sent"
 }
 
 // CountsText is "3 done, 1 failed": all that is not none.

@@ -94,8 +94,27 @@ func (p *Picked) Lines(ctx context.Context, f *Factory, s bulk.Summary) ([]strin
 	return lines, nil
 }
 
-// Exclusions tell what was kept out, and why.
-func Exclusions(s bulk.Summary) []string { return counted(nil, "Excluded:", s.Exclusions) }
+// Exclusions tell what was kept out, and why: a line for each reason when there
+// are many.
+func Exclusions(s bulk.Summary) []string {
+	parts := ExclusionCounts(s)
+	if n := len(parts); n > 0 && n <= topNames {
+		parts = []string{strings.Join(parts, ", ")}
+	}
+	for i := range parts {
+		parts[i] = "Excluded: " + parts[i]
+	}
+	return parts
+}
+
+// ExclusionCounts are "3 payroll", "1 legal hold": how many were kept out, by why.
+func ExclusionCounts(s bulk.Summary) []string {
+	var parts []string
+	for _, why := range bulk.Names(s.Exclusions) {
+		parts = append(parts, fmt.Sprintf("%d %s", s.Exclusions[why], why))
+	}
+	return parts
+}
 
 func top(counts map[string]int) (names []string, others int) {
 	names = bulk.Names(counts)

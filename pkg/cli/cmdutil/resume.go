@@ -18,7 +18,7 @@ import (
 // when it was made: a run that goes on says its own.
 var notKept = []string{
 	"yes", "expect", "max", "expect-sha256", "dry-run", "check", "job", "comment", "ticket", "output", "columns", "sort", "csv-safe", "no-header", "no-color", "jq",
-	"no-input", "debug", "quiet", "pin-entries", "pin-final-try", "deadline", "rate", "pilot", "pilot-wait",
+	"no-input", "debug", "quiet", "pin-entries", "pin-final-try", "deadline", "rate",
 }
 
 // keptFlags are the flags and arguments that the verb was called with, as far
@@ -90,6 +90,9 @@ func (f *Factory) Resume(ctx context.Context, j *bulk.Job, asOfficer bool) error
 		return err
 	}
 	if j.Finished() {
+		for _, l := range Exclusions(h.Summary) {
+			f.Notice("%s", l)
+		}
 		f.Notice("the job %s is finished: %s", h.Job, CountsText(j.Counts()))
 		return f.printNone(ColumnsOf(cmd))
 	}

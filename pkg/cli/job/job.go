@@ -42,20 +42,47 @@ func pathOf(f *cmdutil.Factory, name string) (string, error) {
 	return filepath.Join(dir, name), err
 }
 
+// The states of a job.
+const (
+	running  = "running"
+	finished = "finished"
+	drilled  = "drill"
+	notBegun = "not begun"
+	broken   = "broken off"
+	declined = "declined"
+	stopped  = "stopped"
+)
+
 // state is a word for how a job stands.
 func state(j *bulk.Job) string {
 	switch end := j.Ended(); {
 	case j.Busy():
-		return "running"
+		return running
+	case j.Header.Drill:
+		return drilled
 	case j.Finished():
-		return "finished"
+		return finished
 	case j.Runs() == 0:
-		return "not begun"
+		return notBegun
 	case end == nil:
-		return "broken off"
+		return broken
+	case exit.Code(end.Exit) == exit.Declined:
+		return declined
 	default:
-		return "stopped"
+		return stopped
 	}
+}
+
+// waiting is what items are whose turn is still to come: no run has ended and
+// left them out.
+const waiting bulk.Outcome = "waiting"
+
+// outcome is what became of an item of a job in a state.
+func outcome(state string, o bulk.Outcome) bulk.Outcome {
+	if o == bulk.Skipped && (state == running || state == notBegun || state == broken) {
+		return waiting
+	}
+	return o
 }
 
 // completeNames completes the names of jobs.

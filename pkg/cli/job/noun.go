@@ -2,9 +2,12 @@ package job
 
 import (
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/cmctl/cmctl/pkg/bulk"
+	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
+	"github.com/cmctl/cmctl/pkg/exit"
 	"github.com/cmctl/cmctl/pkg/output"
 )
 
@@ -27,15 +30,27 @@ type row struct {
 	Ticket   string       `json:"ticket,omitempty"`
 	Folder   string       `json:"folder"`
 	Summary  bulk.Summary `json:"summary,omitzero"`
+
+	// How its last run ended; nil: it has not, or was broken off.
+	Exit *int   `json:"exit,omitempty"`
+	Kind string `json:"kind,omitempty"`
+	Why  string `json:"why,omitempty"`
 }
 
 func rowOf(j *bulk.Job) row {
 	h := &j.Header
-	return row{
+	r := row{
 		Job: h.Job, State: state(j), Verb: h.Verb, Describe: h.Describe, Context: h.Context, Server: h.Server, Officer: h.Name,
-		Created: h.Created.Truncate(time.Second), Items: h.Items, Excluded: h.Excluded, Outcomes: j.Counts(), SHA256: h.SHA256, Drill: h.Drill,
+		Created: h.Created.Truncate(time.Second), Items: h.Items, Excluded: h.Excluded, Outcomes: bulk.Counts{}, SHA256: h.SHA256, Drill: h.Drill,
 		Comment: h.Comment, Ticket: h.Ticket, Folder: j.Dir(), Summary: h.Summary,
 	}
+	for o, n := range j.Counts() {
+		r.Outcomes[outcome(r.State, o)] += n
+	}
+	if end := j.Ended(); end != nil && r.State != running {
+		r.Exit, r.Kind, r.Why = &end.Exit, exit.Code(end.Exit).Kind(), end.Why
+	}
+	return r
 }
 
 // jobNoun prints jobs. The tsv columns and their order are contract: append
@@ -63,6 +78,11 @@ var jobNoun = output.Noun[row]{
 		{Name: "comment", Value: func(r row) string { return r.Comment }, Where: output.NotInTable},
 		{Name: "ticket", Value: func(r row) string { return r.Ticket }, Where: output.NotInTable},
 		{Name: "folder", Value: func(r row) string { return r.Folder }, Where: output.NotInTable},
+		{Name: "exit", Value: exitText, Spare: true},
+		{Name: "kind", Value: func(r row) string { return r.Kind }, Spare: true},
+		{Name: "why", Value: func(r row) string { return r.Why }, Flex: true, Where: output.NotInTable},
+		{Name: "waiting", Value: count(waiting), Spare: true},
+		{Name: "exclusions", Value: exclusions, Below: func(r row) []string { return cmdutil.ExclusionCounts(r.Summary) }, Flex: true, Where: output.NotInTable},
 	},
 }
 
@@ -70,9 +90,20 @@ func count(o bulk.Outcome) func(row) string {
 	return func(r row) string { return strconv.Itoa(r.Outcomes[o]) }
 }
 
+// exitText is the exit code of the last run; "" when it has none.
+func exitText(r row) string {
+	if r.Exit == nil {
+		return ""
+	}
+	return strconv.Itoa(*r.Exit)
+}
+
+// exclusions is "3 payroll, 1 legal hold".
+func exclusions(r row) string { return strings.Join(cmdutil.ExclusionCounts(r.Summary), ", ") }
+
 func stateTone(r row) output.Tone {
 	switch r.State {
-	case "broken off", "stopped":
+	case broken, stopped, declined:
 		return output.Warn
 	}
 	return output.Plain

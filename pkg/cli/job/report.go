@@ -100,24 +100,26 @@ func cell(s string) string {
 func writeMarkdown(w io.Writer, j *bulk.Job, t *bulk.Timeline) error {
 	h := &j.Header
 	p := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
-	title := "Job " + h.Job
+	title, notSent := "Job "+h.Job, ""
 	if h.Drill {
+		notSent = " that were not sent"
 		title = "DRILL: " + title + " (nothing signed was sent)"
 	}
 	p("# %s\n\n", title)
+	now := rowOf(j)
 	p("| | |\n|---|---|\n")
 	for _, r := range [][2]string{
-		{"write", h.Describe}, {"state", state(j)}, {"gateway", strings.TrimSpace(h.Context + " " + h.Server)}, {"CA of the gateway, SHA-256", h.CA}, {"officer", h.Name}, {"officer, SHA-256", h.Officer},
-		{"comment", h.Comment}, {"ticket", h.Ticket}, {"search", h.Search}, {"plan, SHA-256", h.SHA256}, {"read back", h.Verify},
+		{"write", h.Describe}, {"state", now.State}, {"last run", endText(now)}, {"gateway", strings.TrimSpace(h.Context + " " + h.Server)}, {"CA of the gateway, SHA-256", h.CA}, {"officer", h.Name}, {"officer, SHA-256", h.Officer},
+		{"comment", h.Comment}, {"ticket", h.Ticket}, {"search", h.Search}, {"plan, SHA-256", h.SHA256}, {"read back", h.Verify}, {"pilot", pilotText(j)},
 	} {
 		if r[1] != "" {
 			p("| %s | %s |\n", r[0], cell(r[1]))
 		}
 	}
 	p("\n## Outcomes\n\n| outcome | items |\n|---|---:|\n")
-	counts := j.Counts()
 	for _, o := range bulk.Outcomes() {
-		p("| %s | %d |\n", o, counts[o])
+		o = outcome(now.State, o)
+		p("| %s | %d |\n", o, now.Outcomes[o])
 	}
 	p("| excluded by the officer | %d |\n", h.Excluded)
 	if h.LeftOut > 0 {
@@ -128,7 +130,7 @@ func writeMarkdown(w io.Writer, j *bulk.Job, t *bulk.Timeline) error {
 	for _, e := range t.Events {
 		p("- %s %s\n", pki.FormatTime(e.At), line(e.What))
 	}
-	p("\n%d signed requests, %d fetched to sign; from the first request to the last answer %s, %.1f items a second.\n", t.Sent, t.Asked, t.Ended.Sub(t.Begun).Round(time.Millisecond), t.Rate())
+	p("\n%d signed requests%s, %d fetched to sign; from the first request to the last answer %s, %.1f items a second.\n", t.Sent, notSent, t.Asked, t.Ended.Sub(t.Begun).Round(time.Millisecond), t.Rate())
 	for _, s := range []struct {
 		title  string
 		counts map[string]int
@@ -147,12 +149,39 @@ func writeMarkdown(w io.Writer, j *bulk.Job, t *bulk.Timeline) error {
 			return err
 		}
 	}
+	title = "\n## Newcomers\n\nThey match the search since the plan was made, and nothing was done to them.\n\n| certid | serial | subject |\n|---|---|---|\n"
+	if err := j.Newcomers(func(c bulk.Newcomer) error {
+		p("%s| %s | %s | %s |\n", title, cell(c.ID), cell(c.Serial), cell(c.Subject))
+		title = ""
+		return nil
+	}); err != nil {
+		return err
+	}
 	p("\n## Items\n\n| item | reason | outcome | code | message |\n|---|---|---|---|---|\n")
 	return j.Each(func(r bulk.Result) error {
 		code, message := why(r)
-		_, err := fmt.Fprintf(w, "| %s | %s | %s | %s | %s |\n", cell(r.Key), r.Group, r.Outcome, code, cell(message))
+		_, err := fmt.Fprintf(w, "| %s | %s | %s | %s | %s |\n", cell(r.Key), r.Group, outcome(now.State, r.Outcome), code, cell(message))
 		return err
 	})
+}
+
+func pilotText(j *bulk.Job) string {
+	switch n := j.Header.Pilot; {
+	case n == 0:
+		return ""
+	case j.PilotDue():
+		return fmt.Sprintf("the first %d; it has not passed", n)
+	default:
+		return fmt.Sprintf("the first %d; it has passed", n)
+	}
+}
+
+// endText is "3, partial": how the last run of a job ended.
+func endText(r row) string {
+	if r.Exit == nil {
+		return ""
+	}
+	return fmt.Sprintf("%d, %s", *r.Exit, r.Kind)
 }
 
 func why(r bulk.Result) (code, message string) {
@@ -169,9 +198,10 @@ func writeCSV(w io.Writer, j *bulk.Job, _ *bulk.Timeline) error {
 	if err := out.Write([]string{"item", "reason", "outcome", "code", "message", "id", "line"}); err != nil {
 		return err
 	}
+	now := state(j)
 	err := j.Each(func(r bulk.Result) error {
 		code, message := why(r)
-		return out.Write([]string{line(r.Key), r.Group, string(r.Outcome), code, line(message), line(r.ID), strconv.Itoa(r.Line)})
+		return out.Write([]string{line(r.Key), r.Group, string(outcome(now, r.Outcome)), code, line(message), line(r.ID), strconv.Itoa(r.Line)})
 	})
 	if err == nil {
 		err = j.Excluded(func(key, why string) error {
@@ -195,9 +225,14 @@ func writeJSON(w io.Writer, j *bulk.Job, t *bulk.Timeline) error {
 		Events []event `json:"events"`
 		Sent   int     `json:"signedRequests"`
 		Rate   float64 `json:"itemsPerSecond"`
+
+		Newcomers []bulk.Newcomer `json:"newcomers,omitempty"`
 	}{row: rowOf(j), Sent: t.Sent, Rate: t.Rate()}
 	for _, e := range t.Events {
 		head.Events = append(head.Events, event{pki.FormatTime(e.At), e.What})
+	}
+	if err := j.Newcomers(func(c bulk.Newcomer) error { head.Newcomers = append(head.Newcomers, c); return nil }); err != nil {
+		return err
 	}
 	raw, err := json.Marshal(head)
 	if err != nil {
@@ -225,7 +260,7 @@ func writeJSON(w io.Writer, j *bulk.Job, t *bulk.Timeline) error {
 		Why     string       `json:"why,omitempty"` // of an exclusion
 	}
 	if err := j.Each(func(r bulk.Result) error {
-		return write(item{Item: r.Key, Reason: r.Group, Outcome: r.Outcome, ID: r.ID, Line: r.Line, Error: ops.ReasonOf(r.Err)})
+		return write(item{Item: r.Key, Reason: r.Group, Outcome: outcome(head.State, r.Outcome), ID: r.ID, Line: r.Line, Error: ops.ReasonOf(r.Err)})
 	}); err != nil {
 		return err
 	}

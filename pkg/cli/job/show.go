@@ -15,8 +15,9 @@ func newShowCmd(f *cmdutil.Factory) *cobra.Command {
 		Use:   "show <job>...",
 		Short: "Show how jobs stand",
 		Long: `Show what a job is bound to and how its items stand: done, already, failed,
-unknown (sent, and not read back), skipped (not sent). A job is named, or given
-by the path of its folder. "cmctl job report" tells it item by item.`,
+unknown (sent, and not read back), skipped (not sent by a run that has ended),
+waiting (their turn is still to come). A job is named, or given by the path of
+its folder, with a slash in it. "cmctl job report" tells it item by item.`,
 		Example:           "  cmctl job show cert-revoke-20260131T180000Z-1f2e",
 		Args:              cmdutil.AtLeastOne("job"),
 		ValidArgsFunction: completeNames(f),
