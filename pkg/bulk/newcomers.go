@@ -26,10 +26,10 @@ func (j *Job) NoteNewcomers(at time.Time, some []Newcomer, n int) error {
 
 // Newcomers calls f with each that a run has found.
 func (j *Job) Newcomers(f func(Newcomer) error) error {
-	seen := newKeySet() // a further run finds them again
+	seen := NewKeySet() // a further run finds them again
 	_, err := scan(j.store, func(r *record, _, _ int64) error {
 		for _, c := range r.New {
-			if !seen.add(c.ID) {
+			if !seen.Add(c.ID) {
 				continue
 			}
 			if err := f(c); err != nil {

@@ -26,7 +26,7 @@ func (t *Tokens) Certificates(ctx context.Context, u *uri.URI, source PINSource)
 		}
 		if login && tok.source == nil && !tok.loggedIn {
 			return exit.New(exit.Key, "a PIN or password that was given is for the key, which is in a file: save the certificate to a file as well, and name that with --cert (--sign-cert for the signing pair)",
-				"no certificate that %s shows without its PIN fits %s", p.name(), describe(u))
+				"no certificate that %s shows without its PIN fits %s", p.name(), Describe(u))
 		}
 		if err := tok.ready(ctx, login); err != nil {
 			return err
