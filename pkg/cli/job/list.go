@@ -21,9 +21,9 @@ func newListCmd(f *cmdutil.Factory) *cobra.Command {
 		Short: "List the jobs, the newest last",
 		Long: `List the writes on many items that this machine has journals of, the newest
 last. A job is running, finished, stopped by what its last run met, declined by
-its officer, broken off by a crash, not begun, or was a drill. Of one that ended,
-"exit" and "kind" say with which exit code. The journals are in the state folder;
-one that is no longer wanted can be deleted with its folder.`,
+its officer, broken off by a crash, not begun, or was a drill. Of one that
+ended, "exit" and "kind" say with which exit code. The journals are in the state
+folder; one that is no longer wanted can be deleted with its folder.`,
 		Example: "  cmctl job list\n  cmctl job list -o jsonl",
 		Args:    cobra.NoArgs,
 		RunE:    func(*cobra.Command, []string) error { return runList(f) },

@@ -18,8 +18,9 @@ func newResumeCmd(f *cmdutil.Factory) *cobra.Command {
 		Long: `Go on with a job that was stopped or broken off: what was sent and has no answer
 is read back first, and only what nothing was done to is sent. What is settled
 stands. It prints what this run settles. Of a finished job it ends 0. One whose
-pilot has not passed goes on with the pilot: it is looked for on the CRL, and the
-others follow only when the officer says so, or with --yes when all of it is there.
+pilot has not passed goes on with the pilot: it is looked for on the CRL, and
+the others follow only when the officer says so, or with --yes when all of it is
+there.
 
 The job goes on with the context, the gateway and the officer that it began
 with; variables such as CMCTL_KEY and CMCTL_PIN_FILE count as they did then. At
