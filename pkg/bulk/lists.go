@@ -21,36 +21,38 @@ const (
 	groupColumn = "reason"
 )
 
-// WriteLists writes a list for each way in which items ended, as of now.
+// OutcomeColumn is the column by which such a list is known.
+const OutcomeColumn = "outcome"
+
+// WriteLists writes a list for each way in which items end, as of now. Where
+// none ended so there is the header alone: scripts feed every one of them back.
 func (j *Job) WriteLists() (err error) {
 	files := map[Outcome]*os.File{}
 	outs := map[Outcome]*csv.Writer{}
 	bufs := map[Outcome]*bufio.Writer{}
-	for _, o := range Outcomes() {
-		if err := os.Remove(filepath.Join(j.dir, ListFile(o))); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
-	}
 	defer func() {
 		for o, w := range outs {
 			w.Flush()
 			err = cmp.Or(err, w.Error(), bufs[o].Flush(), files[o].Close()) // they are of one cause
 		}
 	}()
+	for _, o := range Outcomes() {
+		path := filepath.Join(j.dir, ListFile(o))
+		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
+			return err
+		}
+		file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		if err != nil {
+			return err
+		}
+		buf := bufio.NewWriterSize(file, 1<<16)
+		files[o], bufs[o], outs[o] = file, buf, csv.NewWriter(buf)
+		if err := outs[o].Write([]string{j.keyColumn(), groupColumn, OutcomeColumn, "code", "message"}); err != nil {
+			return err
+		}
+	}
 	return j.Each(func(r Result) error {
 		w := outs[r.Outcome]
-		if w == nil {
-			file, err := os.OpenFile(filepath.Join(j.dir, ListFile(r.Outcome)), os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-			if err != nil {
-				return err
-			}
-			buf := bufio.NewWriterSize(file, 1<<16)
-			w = csv.NewWriter(buf)
-			files[r.Outcome], bufs[r.Outcome], outs[r.Outcome] = file, buf, w
-			if err := w.Write([]string{j.keyColumn(), groupColumn, "outcome", "code", "message"}); err != nil {
-				return err
-			}
-		}
 		code, message := "", ""
 		if rec := j.wrong[r.Index]; rec != nil && !r.Outcome.Good() {
 			message = rec.Message

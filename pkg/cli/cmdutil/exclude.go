@@ -62,6 +62,7 @@ func (x *exclusions) read(ctx context.Context, f *Factory, path string, as ListA
 	if err := ls.Each(func(Entry) error { n++; return nil }); err != nil {
 		return err
 	}
+	ls.tellColumns(f)
 	if n == 0 {
 		return ls.empty()
 	}

@@ -63,6 +63,8 @@ type List struct {
 	as   ListAs
 	whys bool // behind the first word of a plain line stands why it is left out
 	kind listKind
+	ends bool     // it is of what became of items: it may be without any
+	odd  []string // what is to be said of its columns
 	open func() (io.ReadSeekCloser, error)
 }
 
@@ -158,6 +160,8 @@ func (l *List) detect(in io.ReadSeeker) (listKind, error) {
 		return pemList, nil
 	case isHeader(first):
 		return csvList, nil
+	case likeHeader(first):
+		return 0, exit.Usagef("the header of a CSV list names its columns: certid or serial, and issuer, subject to be checked", "%s: no column certid or serial", l.name)
 	}
 	return plainList, nil
 }

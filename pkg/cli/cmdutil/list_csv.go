@@ -3,8 +3,11 @@ package cmdutil
 import (
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strings"
 
+	"github.com/cmctl/cmctl/pkg/bulk"
 	"github.com/cmctl/cmctl/pkg/exit"
 	"github.com/cmctl/cmctl/pkg/pki"
 )
@@ -61,6 +64,62 @@ func csvColumnsOf(header []string) (csvColumns, error) {
 	return cols, nil
 }
 
+// odd tells columns that have no meaning and look like one that has, and that
+// the header does not have: most likely a slip of the pen.
+func (c csvColumns) odd(header []string) (notes []string) {
+	for _, h := range header {
+		name := strings.ToLower(strings.NewReplacer(" ", "", "_", "", "-", "", `"`, "").Replace(h))
+		if columnName(h) != "" || len(name) > clipWord {
+			continue
+		}
+		for _, known := range slices.Sorted(maps.Keys(columnNames)) {
+			if !c.has(columnNames[known]) && distance(name, known) <= min(2, len(known)/3) {
+				notes = append(notes, fmt.Sprintf("column %q is not known and left alone: is it %s?", h, known))
+				break
+			}
+		}
+	}
+	return notes
+}
+
+// distance is how many letters are to be changed, added or taken away to make b
+// of a.
+func distance(a, b string) int {
+	row := make([]int, len(b)+1)
+	for j := range row {
+		row[j] = j
+	}
+	for i := range len(a) {
+		before := row[0]
+		row[0] = i + 1
+		for j := range len(b) {
+			change := before
+			if a[i] != b[j] {
+				change++
+			}
+			before = row[j+1]
+			row[j+1] = min(change, row[j+1]+1, row[j]+1)
+		}
+	}
+	return row[len(b)]
+}
+
+// likeHeader tells a line that names columns, and none to know certificates by.
+func likeHeader(text string) bool {
+	cells := strings.Split(text, string(delimiter(text)))
+	for _, cell := range cells {
+		cell = strings.ToLower(strings.Trim(cell, `" `))
+		if cell == "" || strings.Trim(cell, "abcdefghijklmnopqrstuvwxyz _-") != "" {
+			return false
+		}
+	}
+	if len(cells) > 1 {
+		return true
+	}
+	one := strings.ToLower(text)
+	return !bareHex().MatchString(text) && (strings.Contains(one, "id") || strings.Contains(one, "serial") || strings.Contains(one, "cert"))
+}
+
 func (c csvColumns) has(col string) bool { _, ok := c[col]; return ok }
 
 // cell is a copy: it outlives the row.
@@ -83,6 +142,8 @@ func (l *List) readCSV(text *textReader, r *reading) error {
 	if err != nil {
 		return exit.Usagef("take one of them away", "%s%w", place(l.name, text.skipped+1), err)
 	}
+	l.ends = slices.Contains(table.Columns, bulk.OutcomeColumn)
+	l.odd = cols.odd(table.Columns)
 	return table.Each(func(row CSVRow) error {
 		e, err := l.row(cols, row)
 		if err != nil {

@@ -4,6 +4,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 
 	"github.com/cmctl/cmctl/pkg/exit"
 )
@@ -108,7 +109,21 @@ func (ls *Lists) Close() {
 	}
 }
 
+// tellColumns tells what is odd about the columns of lists that were read.
+func (ls *Lists) tellColumns(f *Factory) {
+	for _, l := range ls.lists {
+		for _, note := range l.odd {
+			f.Warn("%s%s", place(l.name, 0), note)
+		}
+	}
+}
+
+// empty refuses lists without an entry, but for those of what became of items:
+// then there is nothing to do.
 func (ls *Lists) empty() error {
+	if !slices.ContainsFunc(ls.lists, func(l *List) bool { return !l.ends }) {
+		return nil
+	}
 	return exit.Usagef("a list has one certid, serial or record a line", "%s: the list is empty", ls.name)
 }
 

@@ -241,6 +241,7 @@ func (s *Selection) check(f *Factory, ls *Lists, p *Picked) (n int, err error) {
 		}
 		return nil
 	})
+	ls.tellColumns(f)
 	switch {
 	case err != nil:
 		return n, err

@@ -32,13 +32,19 @@ func openText(name string, in io.Reader) (*textReader, error) {
 		if err != nil || ended && len(line) == 0 {
 			return t, err
 		}
-		if text := bytes.TrimSpace(line); len(text) > 0 && text[0] != '#' {
+		if text := bytes.TrimSpace(line); len(text) > 0 && text[0] != '#' && !isSeparator(text) {
 			return t, nil
 		}
 		if err := t.skipLine(); err != nil {
 			return t, err
 		}
 	}
+}
+
+// isSeparator tells the line sep=; that spreadsheets take for a word on what
+// parts the columns below: the header shows it as well.
+func isSeparator(line []byte) bool {
+	return len(line) == 5 && bytes.EqualFold(line[:4], []byte("sep="))
 }
 
 // peekLine is the line that comes, or as much of it as the buffer holds.
