@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"regexp"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/spf13/pflag"
@@ -19,11 +20,11 @@ func DurationFlag(fs *pflag.FlagSet, p *time.Duration, name string, value time.D
 	fs.Var((*duration)(p), name, usage)
 }
 
-var weeksAndDays = regexp.MustCompile(`^(?:(\d{1,4})w)?(?:(\d{1,5})d)?(.*)$`)
+var weeksAndDays = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?:(\d{1,4})w)?(?:(\d{1,5})d)?(.*)$`) })
 
 // Set reads it.
 func (d *duration) Set(s string) error {
-	parts := weeksAndDays.FindStringSubmatch(s)
+	parts := weeksAndDays().FindStringSubmatch(s)
 	total := time.Duration(0)
 	for i, unit := range []time.Duration{7 * 24 * time.Hour, 24 * time.Hour} {
 		n, _ := strconv.Atoi(parts[i+1]) // digits, or nothing

@@ -31,8 +31,8 @@ func newListCmd(f *cmdutil.Factory) *cobra.Command {
 		Long: `List the keys on tokens and HSMs, each with its certificate and the URI to use
 it by, and whether the settings use it for TLS or for signing. A URI narrows the
 list, and one that names a token or a key which is not there ends with 8, as
-with "cmctl key show". Nothing is asked for: what a token hides until the PIN is given is not
-shown, unless --login is given.
+with "cmctl key show". Nothing is asked for: what a token hides until the PIN is
+given is not shown, unless --login is given.
 
 The states are: key (the private key is there), hidden (a certificate or public
 key whose private key shows after the login), other (a key that does not sign),
