@@ -20,9 +20,7 @@ func DurationFlag(fs *pflag.FlagSet, p *time.Duration, name string, value time.D
 	fs.Var((*duration)(p), name, usage)
 }
 
-var weeksAndDays = sync.OnceValue(func() *regexp.Regexp {
-	return regexp.MustCompile(`^(?:(\d{1,4})w)?(?:(\d{1,5})d)?(.*)$`)
-})
+var weeksAndDays = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(?:(\d{1,4})w)?(?:(\d{1,5})d)?(.*)$`) })
 
 // Set reads it.
 func (d *duration) Set(s string) error {
