@@ -103,7 +103,7 @@ func (s *Streams) Hold() (release func()) {
 // Say writes text to stderr, on a line of its own.
 func (s *Streams) Say(text string) {
 	defer s.Hold()()
-	fmt.Fprintln(s.Err, text) //nolint:errcheck // nobody is there to be told
+	fmt.Fprintln(s.Err, text)
 }
 
 // Held tells whether something stands there that must be seen.
