@@ -332,7 +332,7 @@ func checkCertID(s string) error {
 	case !digits().MatchString(s):
 		return fmt.Errorf("certid %q: expected digits", clip(s))
 	case len(s) > maxCertID:
-		return fmt.Errorf("%q is no certid: it has %d digits, and a certid at most %d, and a serial has 0x or dec: before it", clip(s), len(s), maxCertID)
+		return fmt.Errorf("%q is no certid: it has %d digits, and a certid at most %d; a serial needs 0x, colons or --as serial", clip(s), len(s), maxCertID)
 	}
 	return nil
 }
