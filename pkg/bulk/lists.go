@@ -18,6 +18,7 @@ func ListFile(o Outcome) string { return string(o) + ".csv" }
 const (
 	keyColumn   = "certid"
 	groupColumn = "reason"
+	idColumn    = "id" // of what was made
 )
 
 // WriteLists writes a list for each way in which items ended, as of now.
@@ -46,7 +47,7 @@ func (j *Job) WriteLists() (err error) {
 			buf := bufio.NewWriterSize(file, 1<<16)
 			w = csv.NewWriter(buf)
 			files[r.Outcome], bufs[r.Outcome], outs[r.Outcome] = file, buf, w
-			if err := w.Write([]string{j.keyColumn(), groupColumn, "outcome", "code", "message"}); err != nil {
+			if err := w.Write([]string{j.keyColumn(), groupColumn, "outcome", "code", "message", idColumn}); err != nil {
 				return err
 			}
 		}
@@ -57,7 +58,7 @@ func (j *Job) WriteLists() (err error) {
 				code = strconv.Itoa(rec.Code)
 			}
 		}
-		return w.Write([]string{r.Key, r.Group, string(r.Outcome), code, message})
+		return w.Write([]string{r.Key, r.Group, string(r.Outcome), code, message, r.ID})
 	})
 }
 
