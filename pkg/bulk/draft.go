@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"runtime"
 	"strings"
 	"time"
 
@@ -30,6 +31,7 @@ func Draft(dir, name, verb string, now time.Time) (*Job, error) {
 	if dir == "" {
 		j.store = &memory{}
 		j.out = newAppender(j.store, "", 0)
+		j.out.draft = true
 		return j, j.begin()
 	}
 	if name == "" {
@@ -39,22 +41,35 @@ func Draft(dir, name, verb string, now time.Time) (*Job, error) {
 	} else if err := CheckName(name); err != nil {
 		return nil, err
 	}
+	cannot := func(what string, err error) error {
+		return exit.New(exit.Failure, "CMCTL_STATE_DIR names another folder for journals", "nothing was sent: %s: %w", what, err)
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return nil, exit.New(exit.Failure, "", "the folder of journals: %w", err)
+		return nil, cannot("the folder of journals", err)
 	}
 	j.dir = filepath.Join(dir, j.Header.Job)
-	if err := os.Mkdir(j.dir, 0o700); errors.Is(err, fs.ErrExist) {
-		return nil, exit.Usagef("`cmctl job show "+j.Header.Job+"` tells how it stands; `cmctl job resume` goes on with it", "there is a job %s already", j.Header.Job)
-	} else if err != nil {
-		return nil, exit.New(exit.Failure, "", "the folder of the job: %w", err)
-	}
 	path := filepath.Join(j.dir, JournalFile)
-	file, err := openAppend(path, true)
-	if err == nil {
-		j.store, j.out = file, newAppender(file, path, 0)
-		err = j.acquire()
+	if err := os.Mkdir(j.dir, 0o700); err != nil && !errors.Is(err, fs.ErrExist) {
+		return nil, cannot("the folder of the job", err)
 	}
-	if err == nil {
+	if err := j.acquire(); err != nil {
+		return nil, err
+	}
+	file, err := openAppend(path, true)
+	if errors.Is(err, fs.ErrExist) {
+		if !abandoned(path) {
+			_ = j.lock.Unlock()
+			return nil, exit.Usagef("`cmctl job show "+j.Header.Job+"` tells how it stands; `cmctl job resume "+j.Header.Job+"` goes on with it", "there is a job %s already", j.Header.Job)
+		}
+		if err = os.Remove(path); err == nil {
+			file, err = openAppend(path, true)
+		}
+	}
+	if err != nil {
+		err = cannot("the journal cannot be made", err)
+	} else {
+		j.store, j.out = file, newAppender(file, path, 0)
+		j.out.draft = true
 		err = j.begin()
 	}
 	if err != nil {
@@ -62,6 +77,24 @@ func Draft(dir, name, verb string, now time.Time) (*Job, error) {
 		return nil, err
 	}
 	return j, nil
+}
+
+// abandoned tells a journal whose plan was never finished, since its program was
+// killed: nothing was sent, and nobody is at work on it. One that is damaged is
+// none.
+func abandoned(path string) bool {
+	file, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer func() { _ = file.Close() }()
+	_, err = scan(file, func(r *record, _, _ int64) error {
+		if r.Type != recStart && r.Type != recItems && r.Type != recExcluded {
+			return errors.New("it was finished")
+		}
+		return nil
+	})
+	return err == nil
 }
 
 func verb2name(verb string) string {
@@ -87,6 +120,7 @@ func (j *Job) Freeze() error {
 	if err := j.builder.freeze(&j.Header); err != nil {
 		return err
 	}
+	j.out.draft = false
 	j.chunks, j.state = j.builder.chunks, make([]state, j.Header.Items)
 	j.builder = nil
 	if j.dir != "" {
@@ -100,10 +134,14 @@ func (j *Job) Freeze() error {
 	return nil
 }
 
-// Discard throws a draft away.
+// Discard throws a draft away. Its folder goes while it is locked, where a file
+// that is open can be removed: the next of that name takes up what is left of it.
 func (j *Job) Discard() {
-	_ = j.Close() // what it lacks goes with it
 	if j.dir != "" {
+		_ = os.RemoveAll(j.dir)
+	}
+	_ = j.Close() // what it lacks goes with it
+	if j.dir != "" && runtime.GOOS == "windows" {
 		_ = os.RemoveAll(j.dir)
 	}
 }

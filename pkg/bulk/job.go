@@ -76,6 +76,9 @@ func (j *Job) Dir() string { return j.dir }
 // journal lacks something.
 func (j *Job) Close() error {
 	if j.store == nil {
+		if j.lock != nil { // of a draft that never had a journal
+			_ = j.lock.Unlock()
+		}
 		return nil
 	}
 	err := j.out.flushAll()

@@ -153,6 +153,7 @@ type appender struct {
 	queued  int64 // size after what is in buf
 	synced  int64
 	syncing bool
+	draft   bool  // nothing was sent yet
 	err     error // the first that failed: nothing is written after it
 }
 
@@ -211,7 +212,11 @@ func (l *appender) flush(sync bool) {
 		if n < len(data) { // half of a record is worse than none
 			_ = l.s.Truncate(l.size)
 		}
-		l.err = exit.New(exit.Failure, "make room there; what is settled stands, and `cmctl job resume` reads the rest back", "the journal %s cannot be written: %w", l.name(), err)
+		if l.draft {
+			l.err = exit.New(exit.Failure, "make room there and run the same command again", "nothing was sent: the journal %s cannot be written: %w", l.name(), err)
+		} else {
+			l.err = exit.New(exit.Failure, "make room there; what is settled stands, and `cmctl job resume` reads the rest back", "the journal %s cannot be written: %w", l.name(), err)
+		}
 	} else {
 		l.size = end
 		if sync {

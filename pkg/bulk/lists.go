@@ -19,6 +19,7 @@ func ListFile(o Outcome) string { return string(o) + ".csv" }
 const (
 	keyColumn   = "certid"
 	groupColumn = "reason"
+	idColumn    = "id" // of what was made
 )
 
 // OutcomeColumn is the column by which such a list is known.
@@ -47,7 +48,7 @@ func (j *Job) WriteLists() (err error) {
 		}
 		buf := bufio.NewWriterSize(file, 1<<16)
 		files[o], bufs[o], outs[o] = file, buf, csv.NewWriter(buf)
-		if err := outs[o].Write([]string{j.keyColumn(), groupColumn, OutcomeColumn, "code", "message"}); err != nil {
+		if err := outs[o].Write([]string{j.keyColumn(), groupColumn, OutcomeColumn, "code", "message", idColumn}); err != nil {
 			return err
 		}
 	}
@@ -60,7 +61,7 @@ func (j *Job) WriteLists() (err error) {
 				code = strconv.Itoa(rec.Code)
 			}
 		}
-		return w.Write([]string{r.Key, r.Group, string(r.Outcome), code, message})
+		return w.Write([]string{r.Key, r.Group, string(r.Outcome), code, message, r.ID})
 	})
 }
 

@@ -14,7 +14,8 @@ import (
 )
 
 // Open takes up a job to go on with it: by the path of its folder or journal.
-// A last line that a crash has torn is cut off.
+// A last line that a crash has torn is cut off. A finished one that cannot be
+// written is for reading.
 func Open(path string) (*Job, error) { return openJob(path, true) }
 
 // Read takes up a job to look at it; another run may be at work on it.
@@ -39,6 +40,13 @@ func openJob(path string, write bool) (*Job, error) {
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil, exit.New(exit.NotFound, "`cmctl job list` shows those there are", "there is no job %s", filepath.Base(filepath.Dir(path)))
 	} else if err != nil {
+		if write {
+			if j, rerr := Read(path); rerr == nil && j.Finished() && !j.Busy() {
+				return j, nil // there is nothing to write
+			} else if rerr == nil {
+				_ = j.Close()
+			}
+		}
 		return nil, exit.New(exit.Failure, "", "the journal: %w", err)
 	}
 	j.store = file

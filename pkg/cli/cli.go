@@ -55,9 +55,10 @@ func Main(args []string, options ...Option) int {
 	debug.SetTraceback("crash")
 	noCore()
 	streams := terminal.New(os.Stdin, os.Stdout, os.Stderr, os.LookupEnv)
-	ctx, catch, stop := catchSignals(streams.Err)
+	f := &cmdutil.Factory{Streams: streams, Env: os.LookupEnv, Version: version, Now: time.Now}
+	ctx, catch, stop := catchSignals(f)
 	defer stop()
-	f := &cmdutil.Factory{Streams: streams, Env: os.LookupEnv, Version: version, Now: time.Now, CatchSignals: catch}
+	f.CatchSignals = catch
 	return int(Run(ctx, f, args, options...))
 }
 
@@ -108,7 +109,7 @@ func usage(cmd *cobra.Command, err error) error {
 // cause, so that what is in flight can be finished; a second one ends the
 // process. It begins with catch: to catch signals takes a tenth of a short run.
 // A closed stdout is an error of the write and no signal.
-func catchSignals(stderr io.Writer) (_ context.Context, catch, stop func()) {
+func catchSignals(f *cmdutil.Factory) (_ context.Context, catch, stop func()) {
 	ctx, cancel := context.WithCancelCause(context.Background())
 	signal.Ignore(syscall.SIGPIPE)
 	got := make(chan os.Signal, 2)
@@ -117,7 +118,10 @@ func catchSignals(stderr io.Writer) (_ context.Context, catch, stop func()) {
 		code := signalCode(s)
 		cancel(exit.New(code, "", "%s", code.Kind()))
 		s = <-got
-		_, _ = fmt.Fprintln(stderr, "cmctl: stopped at once: what was in flight is not read back")
+		_, _ = fmt.Fprintln(f.Streams.Err, "cmctl: stopped at once: what was in flight is not read back")
+		if command := f.Resumable(); command != "" {
+			_, _ = fmt.Fprintf(f.Streams.Err, "hint: `%s` reads it back and goes on\n", command)
+		}
 		os.Exit(int(signalCode(s)))
 	}
 	catch = func() {

@@ -13,6 +13,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/spf13/cobra"
@@ -49,10 +50,11 @@ type Factory struct {
 	args     []string // of the command that runs
 	files    OutFiles
 
-	resumed   *bulk.Job    // goes on; nil: none
-	begun     config.Begun // how
-	asOfficer bool         // it may be another officer's
-	runAs     *bulk.Header // gateway and officer of this run of it
+	underWay  atomic.Pointer[string] // the command that goes on with the job that runs
+	resumed   *bulk.Job              // goes on; nil: none
+	begun     config.Begun           // how
+	asOfficer bool                   // it may be another officer's
+	runAs     *bulk.Header           // gateway and officer of this run of it
 
 	// Verb makes the command of a verb, by its words, ready to run with flags and
 	// arguments as they were kept; the program sets it.
@@ -64,6 +66,14 @@ func (f *Factory) UseFlags(fs *pflag.FlagSet) { f.flags = fs }
 
 // Files makes output files.
 func (f *Factory) Files() *OutFiles { return &f.files }
+
+// Resumable is the command that goes on with the job that runs; "" when none does.
+func (f *Factory) Resumable() string {
+	if command := f.underWay.Load(); command != nil {
+		return *command
+	}
+	return ""
+}
 
 // UseArgs tells the factory the command's arguments.
 func (f *Factory) UseArgs(args []string) { f.args = args }

@@ -71,6 +71,8 @@ func (r *JobRun[T]) Run(ctx context.Context, f *Factory, opt output.Options, fla
 		return err
 	}
 	if r.Job.Dir() != "" {
+		command := "cmctl job resume " + r.Job.Header.Job
+		f.underWay.Store(&command)
 		opt.Cut = func(rows, all int) {
 			f.Warn("the table stops at %d rows and there are %d: `cmctl job report %s` has every item, %s those that failed", rows, all, r.Job.Header.Job, filepath.Join(r.Job.Dir(), bulk.ListFile(bulk.Failed)))
 		}

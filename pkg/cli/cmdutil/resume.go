@@ -5,6 +5,7 @@ import (
 	"errors"
 	"os"
 	"slices"
+	"strings"
 
 	"github.com/spf13/pflag"
 
@@ -84,6 +85,9 @@ func (f *Factory) Resume(ctx context.Context, j *bulk.Job, asOfficer bool) error
 	if h.Folder != "" {
 		_ = os.Chdir(h.Folder) // not there on another machine: then names are relative to where we are
 	}
+	if err := f.checkContext(j, flags["context"]); err != nil {
+		return err
+	}
 	f.resumed, f.asOfficer = j, asOfficer
 	cmd, err := f.Verb(ctx, h.Verb, flags, h.Args)
 	if err != nil {
@@ -97,6 +101,27 @@ func (f *Factory) Resume(ctx context.Context, j *bulk.Job, asOfficer bool) error
 		return f.printNone(ColumnsOf(cmd))
 	}
 	return cmd.RunE(cmd, h.Args)
+}
+
+// checkContext tells of a job's context that is no longer there: most likely it
+// was given another name.
+func (f *Factory) checkContext(j *bulk.Job, context []string) error {
+	if len(context) == 0 {
+		return nil // said anew
+	}
+	file, err := f.ConfigFile()
+	if err != nil {
+		return err
+	}
+	names := file.Names()
+	if slices.Contains(names, context[0]) {
+		return nil
+	}
+	hint := "--context NEWNAME says what it is called now"
+	if len(names) > 0 {
+		hint += "; contexts are " + strings.Join(names, ", ")
+	}
+	return exit.Usagef(hint, "the job %s began with the context %q, and there is none of that name", j.Header.Job, context[0])
 }
 
 // absoluteFlags makes the files that this command line names mean the same in

@@ -27,19 +27,30 @@ func NewCmd(f *cmdutil.Factory) *cobra.Command {
 	return cmd
 }
 
-// pathOf is where a job is: the path of its folder or journal, or its name.
+// pathOf is where a job is: the path of its folder or journal, which has a slash
+// in it, or its name.
 func pathOf(f *cmdutil.Factory, name string) (string, error) {
-	if strings.ContainsRune(name, filepath.Separator) || name == "." {
-		return name, nil
-	}
-	if st, err := os.Stat(filepath.Join(name, bulk.JournalFile)); err == nil && !st.IsDir() {
+	if strings.ContainsRune(name, '/') || strings.ContainsRune(name, filepath.Separator) {
 		return name, nil
 	}
 	if err := bulk.CheckName(name); err != nil {
 		return "", exit.Usagef("`cmctl job list` shows the names", "%q is no name of a job", name)
 	}
 	dir, err := f.JobsDir()
-	return filepath.Join(dir, name), err
+	if err != nil {
+		return "", err
+	}
+	path := filepath.Join(dir, name)
+	if isJob(name) && !isJob(path) {
+		return "", exit.New(exit.NotFound, "`./"+name+"` is the one in this folder", "there is no job %s", name)
+	}
+	return path, nil
+}
+
+// isJob tells whether a folder has a journal in it.
+func isJob(dir string) bool {
+	st, err := os.Stat(filepath.Join(dir, bulk.JournalFile))
+	return err == nil && !st.IsDir()
 }
 
 // The states of a job.

@@ -157,10 +157,10 @@ func writeMarkdown(w io.Writer, j *bulk.Job, t *bulk.Timeline) error {
 	}); err != nil {
 		return err
 	}
-	p("\n## Items\n\n| item | reason | outcome | code | message |\n|---|---|---|---|---|\n")
+	p("\n## Items\n\n| item | reason | outcome | code | message | id |\n|---|---|---|---|---|---|\n")
 	return j.Each(func(r bulk.Result) error {
 		code, message := why(r)
-		_, err := fmt.Fprintf(w, "| %s | %s | %s | %s | %s |\n", cell(r.Key), r.Group, outcome(now.State, r.Outcome), code, cell(message))
+		_, err := fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %s |\n", cell(r.Key), r.Group, outcome(now.State, r.Outcome), code, cell(message), cell(r.ID))
 		return err
 	})
 }

@@ -56,13 +56,13 @@ begin() { # a folder for each write, with what it needs of this gateway (--certs
 	{ echo fqdn; seq -f u%g.example.com $N; } >work/update/list.csv
 	(cd work/update; cmctl reg create p-scep --type device --from list.csv --yes -o jsonl >created && { echo regid,status; jq -r '.regid + ",closed"' created; } >change.csv) || return 1
 }
-use() { # use WRITE: its command and operation
+use() { # use WRITE: its command, with $batch items a request, and its operation
 	files=
 	case $1 in
-	revoke) operation=revokeCertificate; command=(cert revoke --from ids --reason superseded --batch 2) ;;
-	hold) operation=revokeCertificate; command=(cert hold --from ids --batch 2) ;;
-	reinstate) operation=reinstateCertificate; command=(cert reinstate --from ids --batch 2) ;;
-	import) operation=importPKIX509; command=(cert import ../../certs --procedure p-import --batch 2) ;;
+	revoke) operation=revokeCertificate; command=(cert revoke --from ids --reason superseded --batch ${batch-2}) ;;
+	hold) operation=revokeCertificate; command=(cert hold --from ids --batch ${batch-2}) ;;
+	reinstate) operation=reinstateCertificate; command=(cert reinstate --from ids --batch ${batch-2}) ;;
+	import) operation=importPKIX509; command=(cert import ../../certs --procedure p-import --batch ${batch-2}) ;;
 	issue) files=yes operation=issueCertificatePkcs10; command=(cert issue ../../csr/$1/*.csr --out-dir out) ;;
 	issue-p12) files=yes operation=issueCertificatePkcs10ToPkcs12; command=(cert issue-p12 ../../csr/$1/*.csr --generate-password made.pw --out-dir out) ;;
 	issue-attr) files=yes operation=issueCertificatePkcs10ToAttrCert; command=(cert issue-attr 10003 ../../csr/$1/*.csr --out-dir out) ;;
