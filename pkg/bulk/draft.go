@@ -44,7 +44,7 @@ func Draft(dir, name, verb string, now time.Time) (*Job, error) {
 	}
 	j.dir = filepath.Join(dir, j.Header.Job)
 	if err := os.Mkdir(j.dir, 0o700); errors.Is(err, fs.ErrExist) {
-		return nil, exit.Usagef("`cmctl job show "+j.Header.Job+"` tells how it stands; `cmctl job resume` goes on with it", "there is a job %s already", j.Header.Job)
+		return nil, taken(j.Header.Job)
 	} else if err != nil {
 		return nil, exit.New(exit.Failure, "", "the folder of the job: %w", err)
 	}
@@ -62,6 +62,18 @@ func Draft(dir, name, verb string, now time.Time) (*Job, error) {
 		return nil, err
 	}
 	return j, nil
+}
+
+// CheckFree refuses the name of a job that is there.
+func CheckFree(dir, name string) error {
+	if _, err := os.Lstat(filepath.Join(dir, name)); err != nil {
+		return nil //nolint:nilerr // not there, or for Draft to find out
+	}
+	return taken(name)
+}
+
+func taken(name string) error {
+	return exit.Usagef("`cmctl job show "+name+"` tells how it stands; `cmctl job resume` goes on with it", "there is a job %s already", name)
 }
 
 func verb2name(verb string) string {

@@ -139,7 +139,12 @@ func (b *Builder) Add(it Item, f Facts) (bool, error) {
 	if !b.keys.add(it.Key) {
 		return false, nil
 	}
-	b.sum.Write([]byte(it.Key + "\t" + it.Group + "\n"))
+	line := it.Key + "\t" + it.Group
+	if len(it.Data) > 0 {
+		data := sha256.Sum256(it.Data)
+		line += "\t" + hex.EncodeToString(data[:])
+	}
+	b.sum.Write([]byte(line + "\n"))
 	b.n++
 	count(b.summary.States, f.State)
 	count(b.summary.Issuers, f.Issuer)
@@ -214,7 +219,7 @@ func (b *Builder) Len() int { return b.n }
 func (b *Builder) Summary() Summary { return b.summary }
 
 // SHA256 is the digest of the plan so far: over a line "KEY<tab>GROUP" for each
-// item, in order.
+// item, in order; of one that has data, "KEY<tab>GROUP<tab>SHA-256 OF THEM".
 func (b *Builder) SHA256() string { return hex.EncodeToString(b.sum.Sum(nil)) }
 
 // freeze writes the header behind the items: from here on nothing changes.

@@ -6,16 +6,11 @@ import (
 
 // exclusions are the certificates that are kept out.
 type exclusions struct {
-	byID map[string]*exclusion
-	all  []*exclusion // in the order of their list
+	byID map[string]*Exclusion
+	all  []*Exclusion // in the order of their list
 }
 
-type exclusion struct {
-	Entry
-	used bool
-}
-
-func (x *exclusions) of(certID string) *exclusion {
+func (x *exclusions) of(certID string) *Exclusion {
 	if x == nil {
 		return nil
 	}
@@ -26,7 +21,7 @@ func (x *exclusions) add(e Entry, certID string) {
 	if x.byID[certID] != nil {
 		return
 	}
-	one := &exclusion{Entry: e}
+	one := &Exclusion{Entry: e}
 	x.all = append(x.all, one)
 	if certID != "" {
 		x.byID[certID] = one
@@ -55,7 +50,7 @@ func (s *Selection) exclusions(ctx context.Context, f *Factory) (*exclusions, er
 	if n == 0 {
 		return nil, ls.empty()
 	}
-	out := &exclusions{byID: map[string]*exclusion{}}
+	out := &exclusions{byID: map[string]*Exclusion{}}
 	r := &resolver{client: f.Client, unknown: func(e Entry) { out.add(e, "") }}
 	err = r.run(ctx, ls.Each, func(found resolved) error {
 		out.add(found.Entry, found.certID)
@@ -67,19 +62,9 @@ func (s *Selection) exclusions(ctx context.Context, f *Factory) (*exclusions, er
 	return out, err
 }
 
-// tell names what was excluded and is not among what was selected: most likely
-// a slip of the pen, and what was meant would be written.
+// tell names what was excluded in vain.
 func (x *exclusions) tell(f *Factory) {
-	if x == nil {
-		return
-	}
-	var unused problems
-	for _, e := range x.all {
-		if !e.used {
-			unused.add(place(e.List, e.Line), "%s", e.Input)
-		}
-	}
-	if unused.n > 0 {
-		f.warnAll(Plural(unused.n, "exclusion")+" without effect, since not selected", unused)
+	if x != nil {
+		f.TellUnused(x.all)
 	}
 }
