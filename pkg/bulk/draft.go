@@ -59,7 +59,7 @@ func Draft(dir, name, verb string, now time.Time) (*Job, error) {
 	if errors.Is(err, fs.ErrExist) {
 		if !abandoned(path) {
 			_ = j.lock.Unlock()
-			return nil, exit.Usagef("`cmctl job show "+j.Header.Job+"` tells how it stands; `cmctl job resume "+j.Header.Job+"` goes on with it", "there is a job %s already", j.Header.Job)
+			return nil, taken(j.Header.Job)
 		}
 		if err = os.Remove(path); err == nil {
 			file, err = openAppend(path, true)
@@ -95,6 +95,19 @@ func abandoned(path string) bool {
 		return nil
 	})
 	return err == nil
+}
+
+// CheckFree refuses the name of a job that is there.
+func CheckFree(dir, name string) error {
+	path := filepath.Join(dir, name, JournalFile)
+	if _, err := os.Lstat(path); err != nil || abandoned(path) {
+		return nil //nolint:nilerr // not there, or for Draft to find out
+	}
+	return taken(name)
+}
+
+func taken(name string) error {
+	return exit.Usagef("`cmctl job show "+name+"` tells how it stands; `cmctl job resume "+name+"` goes on with it", "there is a job %s already", name)
 }
 
 func verb2name(verb string) string {

@@ -108,6 +108,7 @@ type planned struct {
 	Input string `json:"in,omitempty"`
 	Group string `json:"g,omitempty"`
 	Data  []byte `json:"d,omitempty"`
+	Late  bool   `json:"late,omitempty"` // the data came when the item was planned already, and are not in its digest
 }
 
 type excluded struct {

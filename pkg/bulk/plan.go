@@ -140,13 +140,13 @@ func (b *Builder) Add(it Item, f Facts) (bool, error) {
 	if !b.keys.Add(it.Key) {
 		return false, nil
 	}
-	digest(b.sum, it.Key, it.Group)
+	digest(b.sum, it.Key, it.Group, it.Data)
 	b.n++
 	count(b.summary.States, f.State)
 	count(b.summary.Issuers, f.Issuer)
 	count(b.summary.Organisations, f.Organisation)
 	count(b.summary.Groups, it.Group)
-	b.chunk = append(b.chunk, planned{it.Key, it.Line, it.Input, it.Group, it.Data})
+	b.chunk = append(b.chunk, planned{Key: it.Key, Line: it.Line, Input: it.Input, Group: it.Group, Data: it.Data})
 	if len(b.chunk) == chunkItems {
 		b.err = b.flush()
 	}
@@ -158,7 +158,8 @@ func (b *Builder) Complete(data []byte) error {
 	if len(b.chunk) == 0 {
 		return errors.New("bulk: the item is in the journal already")
 	}
-	b.chunk[len(b.chunk)-1].Data = data
+	last := &b.chunk[len(b.chunk)-1]
+	last.Data, last.Late = data, true
 	return nil
 }
 
@@ -215,12 +216,18 @@ func (b *Builder) Len() int { return b.n }
 func (b *Builder) Summary() Summary { return b.summary }
 
 // SHA256 is the digest of the plan so far: over a line "KEY<tab>GROUP" for each
-// item, in order. A journal whose items have another is refused.
+// item, in order; of one that has data, "KEY<tab>GROUP<tab>SHA-256 OF THEM". A
+// journal whose items have another is refused.
 func (b *Builder) SHA256() string { return hex.EncodeToString(b.sum.Sum(nil)) }
 
 // digest takes an item into the digest of its plan.
-func digest(sum hash.Hash, key, group string) {
-	sum.Write([]byte(key + "\t" + group + "\n"))
+func digest(sum hash.Hash, key, group string, data []byte) {
+	line := key + "\t" + group
+	if len(data) > 0 {
+		of := sha256.Sum256(data)
+		line += "\t" + hex.EncodeToString(of[:])
+	}
+	sum.Write([]byte(line + "\n"))
 }
 
 // freeze writes the header behind the items: from here on nothing changes.

@@ -93,7 +93,11 @@ func (j *Job) replay() (int64, error) {
 				return errors.New("items behind the header: its plan was changed after it was frozen")
 			}
 			for _, it := range r.Items {
-				digest(sum, it.Key, it.Group)
+				data := it.Data
+				if it.Late {
+					data = nil
+				}
+				digest(sum, it.Key, it.Group, data)
 			}
 			j.chunks = append(j.chunks, chunk{at, size, n, len(r.Items)})
 			n += len(r.Items)

@@ -32,7 +32,7 @@ func (o *changeOptions) addFlags(cmd *cobra.Command) {
 	if o.guards != nil {
 		cmdutil.AddGuardFlags(cmd, o.guards)
 	}
-	addDryRunFlag(cmd, &o.dryRun)
+	cmdutil.AddDryRunFlag(cmd, &o.dryRun, "look every item up and print what would become of it; nothing is signed or sent", prospectNoun.Columns())
 	cmdutil.AddJobFlags(cmd, &o.job, true)
 	o.pilot.addFlags(cmd)
 }

@@ -3,11 +3,13 @@ package cert
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/spf13/cobra"
 
 	"github.com/cmctl/cmctl/pkg/bulk"
 	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
+	"github.com/cmctl/cmctl/pkg/cmapi"
 	"github.com/cmctl/cmctl/pkg/exit"
 	"github.com/cmctl/cmctl/pkg/ops"
 	"github.com/cmctl/cmctl/pkg/output"
@@ -58,6 +60,8 @@ type importOptions struct {
 	from              string
 	reason, revokedAt string
 	procedure         string
+	exclude           []string
+	dryRun            bool
 	limits            cmdutil.Limits
 	job               cmdutil.JobFlags
 }
@@ -79,7 +83,13 @@ one that is not revoked; files are relative to the list's folder.
 Up to 100 (--batch) go into one signed request, fewer when the gateway says that
 it takes fewer. What is there is found by serial number and issuer before an
 item is called done; one that was there before is "already", which is success.
-It asks before it writes. After a crash, "cmctl job resume" goes on.`,
+It asks before it writes. After a crash, "cmctl job resume" goes on.
+
+--exclude leaves out the certificates that a list has, or names by serial, or by
+their files in a CSV list with a column file. --dry-run, or --check, which is
+the same, does all of it up to the question, looks every certificate up by
+serial and issuer and prints what would become of it: due, already, wrong-state.
+It ends as a real run would, as far as the gateway's records tell.`,
 		Example: `  cmctl cert import partner.pem --procedure "Import Procedure"
   cmctl cert import bundle.p7b certs/ --yes --max 500
   cmctl cert import old.pem --reason cessationOfOperation --revoked-at 2026-01-31
@@ -95,6 +105,8 @@ It asks before it writes. After a crash, "cmctl job resume" goes on.`,
 	fs.StringVar(&o.revokedAt, "revoked-at", "", "the `time` of that revocation, such as 2026-01-31 or -30d (API: revocationtime)")
 	fs.StringVar(&o.procedure, "procedure", "", "token procedure, `name or id`; the gateway's default when absent (API: procname)")
 	cmdutil.CompleteProcedureFlag(cmd, f, "procedure")
+	cmdutil.AddExcludeFlag(cmd, &o.exclude, "leave out the certificates of a list `file`: PEM, DER, serials, or CSV with a column file or serial")
+	cmdutil.AddDryRunFlag(cmd, &o.dryRun, "look every certificate up and print what would become of it; nothing is signed or sent", importProspectNoun.Columns())
 	cmdutil.AddLimitFlags(cmd, &o.limits)
 	cmdutil.AddJobFlags(cmd, &o.job, true)
 	return cmdutil.Columns(cmdutil.Operations(cmd, "importPKIX509"), importNoun.Columns())
@@ -116,12 +128,26 @@ func runImport(ctx context.Context, o *importOptions) error {
 		return err
 	}
 	var items []importItem
+	var out []excluded
 	if !f.Resuming() {
 		if items, err = o.read(); err != nil {
 			return err
 		}
+		if items, out, err = o.leaveOut(items); err != nil {
+			return err
+		}
 		if err := o.limits.Check(f, len(items)); err != nil {
 			return err
+		}
+		switch {
+		case len(items) == 0:
+			f.Notice("%s excluded: nothing to do", cmdutil.Plural(len(out), "certificate"))
+			if o.dryRun {
+				return output.Print(importProspectNoun, opt)
+			}
+			return output.Print(importNoun, opt)
+		case o.dryRun:
+			return o.tryOut(ctx, opt, items, out)
 		}
 		if err := cmdutil.AskFirst(f); err != nil {
 			return err
@@ -131,21 +157,17 @@ func runImport(ctx context.Context, o *importOptions) error {
 	if err != nil {
 		return err
 	}
-	describe, procedure := "import by the gateway's default procedure", ""
-	if o.procedure != "" {
-		p, err := cmdutil.FindProcedure(ctx, client, o.procedure)
-		if err != nil {
-			return err
-		}
-		procedure, describe = p.Name, fmt.Sprintf("import by procedure %q", p.Name)
+	procedure, describe, err := o.findProcedure(ctx, client)
+	if err != nil {
+		return err
 	}
 	job, err := f.NewJob(ctx, "cert import", o.job, len(items) == 1, func(job *bulk.Job) error {
 		job.Header.Describe, job.Header.KeyColumn = describe, "sha256"
-		return planImport(job, items)
+		return planImport(job, items, out)
 	}, func(job *bulk.Job) error {
 		batch := job.Header.Batch
 		return cmdutil.Confirm(ctx, f, cmdutil.Write{
-			Describe: describe, Noun: "certificate", Count: len(items), Items: importLines(items),
+			Describe: describe, Noun: "certificate", Count: len(items), Items: append(importLines(items), cmdutil.Exclusions(job.Plan().Summary())...),
 			Signatures: (len(items) + batch - 1) / batch,
 		})
 	})
@@ -164,7 +186,21 @@ func runImport(ctx context.Context, o *importOptions) error {
 	return run.Run(ctx, f, opt, o.job)
 }
 
-func planImport(job *bulk.Job, items []importItem) (err error) {
+// findProcedure is the name of the procedure, and what it is to do in words.
+func (o *importOptions) findProcedure(ctx context.Context, client *cmapi.Client) (name, describe string, err error) {
+	if o.procedure == "" {
+		return "", "import by the gateway's default procedure", nil
+	}
+	p, err := cmdutil.FindProcedure(ctx, client, o.procedure)
+	return p.Name, fmt.Sprintf("import by procedure %q", p.Name), err
+}
+
+func planImport(job *bulk.Job, items []importItem, out []excluded) (err error) {
+	for _, x := range out {
+		if err := job.Plan().Exclude(x.Item, x.why); err != nil {
+			return err
+		}
+	}
 	for _, it := range items {
 		if it.Data, err = it.Pack(); err != nil {
 			return err
@@ -193,6 +229,8 @@ func (o *importOptions) read() ([]importItem, error) {
 		return nil, exit.Usagef(how, "both files and --from are given")
 	case o.from == "" && len(o.files) == 0:
 		return nil, exit.Usagef(how, "no file is named")
+	case (o.from == "-" || slices.Contains(o.files, "-")) && slices.Contains(o.exclude, "-"):
+		return nil, exit.Usagef("", "standard input (-) is named for what is imported and for --exclude")
 	case o.from != "" && (o.reason != "" || o.revokedAt != ""):
 		return nil, exit.Usagef("the list has columns for them", "--reason and --revoked-at are for files, not for --from")
 	case o.from != "":

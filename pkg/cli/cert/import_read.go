@@ -3,6 +3,7 @@ package cert
 import (
 	"bytes"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/hex"
 	"os"
 	"path/filepath"
@@ -120,9 +121,8 @@ func (l *importList) addFile(path, input string, line int, w wish) error {
 			return err
 		}
 		for _, c := range certs {
-			sum := sha256.Sum256(c.Raw)
 			it := importItem{
-				bulk.Item{Key: hex.EncodeToString(sum[:]), Line: line, Input: input},
+				bulk.Item{Key: importKey(c), Line: line, Input: input},
 				ops.ImportItem{Certificate: c, Revoked: w.revoked, Reason: w.reason, RevokedAt: w.at},
 			}
 			if line == 0 && p.Block != nil && len(pieces) > 1 {
@@ -134,6 +134,12 @@ func (l *importList) addFile(path, input string, line int, w wish) error {
 		}
 	}
 	return nil
+}
+
+// importKey is what a certificate to import is known by: its SHA-256.
+func importKey(c *x509.Certificate) string {
+	sum := sha256.Sum256(c.Raw)
+	return hex.EncodeToString(sum[:])
 }
 
 // beginLines are the lines on which PEM blocks begin.

@@ -20,7 +20,10 @@ const templateLong = `
 --name-template names the files in --out-dir, without their ending: {stem} is
 the request's file name without ending, {cn} its common name; {certid} and
 {serial} are those of the new certificate. Nothing is overwritten without
---force; files are 0600.`
+--force; files are 0600.
+
+--dry-run, or --check, which is the same, checks requests, files and procedure
+and prints what would be asked for: no key, password or file is made.`
 
 func newIssueCmd(f *cmdutil.Factory) *cobra.Command {
 	o := &issuing{f: f, verb: "issue", describe: "issue", noun: "certificate", requests: requests{key: &keyOptions{}}}

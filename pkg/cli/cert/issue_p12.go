@@ -82,7 +82,8 @@ func (o *issueP12Options) checkPassword() error {
 	return nil
 }
 
-// getPassword gets the password before anything is sent.
+// getPassword gets the password before anything is sent. A dry run neither makes
+// one nor asks for it.
 func (o *issueP12Options) getPassword(ctx context.Context) (err error) {
 	switch {
 	case o.generate != "" && o.f.Resuming() && exists(o.generate):
@@ -92,9 +93,12 @@ func (o *issueP12Options) getPassword(ctx context.Context) (err error) {
 		if o.generated, err = o.f.Files().Create(o.generate, false); err != nil {
 			return exit.Usagef("it is never written over another file: give a new name", "--generate-password: %w", err)
 		}
-		o.password = cmdutil.NewPassword()
+		if !o.dryRun {
+			o.password = cmdutil.NewPassword()
+		}
 	case o.passwordFile != "":
 		o.password, err = o.f.SecretFile("--password-file", o.passwordFile)
+	case o.dryRun:
 	default:
 		o.password, err = o.f.AskNewSecret(ctx, "Password for the PKCS#12", "--password-file or --generate-password")
 	}

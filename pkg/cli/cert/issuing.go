@@ -29,6 +29,7 @@ type issuing struct {
 	target             target
 	limits             cmdutil.Limits
 	job                cmdutil.JobFlags
+	dryRun             bool
 
 	verb     string // "issue"
 	describe string // "issue"
@@ -65,6 +66,7 @@ func (o *issuing) addFlags(cmd *cobra.Command) {
 	o.requests.addFlags(cmd)
 	cmdutil.AddLimitFlags(cmd, &o.limits)
 	cmdutil.AddJobFlags(cmd, &o.job, false)
+	cmdutil.AddDryRunFlag(cmd, &o.dryRun, "check requests, files, procedure and print what would be asked for; nothing is made, signed or sent", issueProspectNoun.Columns())
 }
 
 // run is the way of every verb that issues: check everything, make the files,
@@ -101,7 +103,9 @@ func (o *issuing) run(ctx context.Context) error {
 		if err := o.limits.Check(f, len(list)); err != nil {
 			return err
 		}
-		if err := cmdutil.AskFirst(f); err != nil {
+		if o.dryRun {
+			f.Files().DryRun()
+		} else if err := cmdutil.AskFirst(f); err != nil {
 			return err
 		}
 	}
@@ -115,6 +119,9 @@ func (o *issuing) run(ctx context.Context) error {
 	}
 	if key := o.requests.key; key != nil {
 		defer key.discard()
+	}
+	if o.dryRun {
+		return o.tryOut(ctx, opt, list, files, in)
 	}
 	runner, job, err := o.connect(ctx, list, &in)
 	if err != nil {
@@ -180,7 +187,7 @@ func (o *issuing) makeReady(ctx context.Context, list []csr) error {
 			key.discard()
 			return err
 		}
-		if err := key.askPassword(ctx, o.f); err != nil {
+		if err := key.askPassword(ctx, o.f, o.dryRun); err != nil {
 			key.discard()
 			return err
 		}
@@ -199,12 +206,8 @@ func (o *issuing) connect(ctx context.Context, list []csr, in *cmapi.IssueReques
 	if err != nil {
 		return nil, nil, err
 	}
-	if o.procedure != "" {
-		p, err := cmdutil.FindProcedure(ctx, client, o.procedure)
-		if err != nil {
-			return nil, nil, err
-		}
-		in.Procedure = p.Name
+	if err := o.findProcedure(ctx, client, in); err != nil {
+		return nil, nil, err
 	}
 	runner, err := f.Runner(ctx, o.job)
 	if err != nil {

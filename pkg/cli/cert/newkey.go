@@ -81,12 +81,14 @@ func withEnding(path, ending string) string {
 	return strings.TrimSuffix(path, filepath.Ext(path)) + ending
 }
 
-// askPassword gets the password that the key is encrypted with.
-func (k *keyOptions) askPassword(ctx context.Context, f *cmdutil.Factory) (err error) {
+// askPassword gets the password that the key is encrypted with. A dry run asks
+// for none.
+func (k *keyOptions) askPassword(ctx context.Context, f *cmdutil.Factory, dryRun bool) (err error) {
 	switch {
 	case k.spec == "" || k.unencrypted:
 	case k.passwordFile != "":
 		k.password, err = f.SecretFile("--key-password-file", k.passwordFile)
+	case dryRun:
 	default:
 		k.password, err = f.AskNewSecret(ctx, "Password for the new key", "--key-password-file or --key-unencrypted")
 	}

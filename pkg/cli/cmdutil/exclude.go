@@ -6,16 +6,11 @@ import (
 
 // exclusions are the certificates that are kept out.
 type exclusions struct {
-	byID map[string]*exclusion
-	all  []*exclusion // in the order of their lists
+	byID map[string]*Exclusion
+	all  []*Exclusion // in the order of their lists
 }
 
-type exclusion struct {
-	Entry
-	used bool
-}
-
-func (x *exclusions) of(certID string) *exclusion {
+func (x *exclusions) of(certID string) *Exclusion {
 	if x == nil {
 		return nil
 	}
@@ -26,7 +21,7 @@ func (x *exclusions) add(e Entry, certID string) {
 	if x.byID[certID] != nil {
 		return
 	}
-	one := &exclusion{Entry: e}
+	one := &Exclusion{Entry: e}
 	x.all = append(x.all, one)
 	if certID != "" {
 		x.byID[certID] = one
@@ -40,7 +35,7 @@ func (s *Selection) exclusions(ctx context.Context, f *Factory) (*exclusions, er
 	if len(s.Exclude) == 0 {
 		return nil, nil
 	}
-	out := &exclusions{byID: map[string]*exclusion{}}
+	out := &exclusions{byID: map[string]*Exclusion{}}
 	for _, path := range s.Exclude {
 		if err := out.read(ctx, f, path, s.As); err != nil {
 			return nil, err
@@ -77,19 +72,9 @@ func (x *exclusions) read(ctx context.Context, f *Factory, path string, as ListA
 	return err
 }
 
-// tell names what was excluded and is not among what was selected: most likely
-// a slip of the pen, and what was meant would be written.
+// tell names what was excluded in vain.
 func (x *exclusions) tell(f *Factory) {
-	if x == nil {
-		return
-	}
-	var unused problems
-	for _, e := range x.all {
-		if !e.used {
-			unused.add(place(e.List, e.Line), "%s", e.Input)
-		}
-	}
-	if unused.n > 0 {
-		f.warnAll(Plural(unused.n, "exclusion")+" without effect, since not selected", unused)
+	if x != nil {
+		f.TellUnused(x.all)
 	}
 }

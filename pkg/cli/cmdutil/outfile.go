@@ -33,7 +33,11 @@ const thereHint = "give another name, or --force to overwrite it"
 type OutFiles struct {
 	mark    string
 	folders []string // where temporary files were made, absolute
+	dry     bool
 }
+
+// DryRun makes no file from now on: what stands in the way of one is told.
+func (o *OutFiles) DryRun() { o.dry = true }
 
 // Mark is the mark: that of the job, when the run goes on with one.
 func (o *OutFiles) Mark() string {
@@ -45,8 +49,18 @@ func (o *OutFiles) Mark() string {
 	return o.mark
 }
 
-// temp makes a temporary file, 0600.
+// temp makes a temporary file, 0600; in a dry run none.
 func (o *OutFiles) temp(dir, start string) (*os.File, error) {
+	if o.dry {
+		st, err := os.Stat(dir)
+		switch {
+		case err != nil:
+			return nil, err
+		case !st.IsDir():
+			return nil, &fs.PathError{Op: "open", Path: dir, Err: errors.New("not a folder")}
+		}
+		return nil, writable(dir)
+	}
 	tmp, err := os.CreateTemp(dir, start+"."+o.Mark()+".*")
 	if err != nil {
 		return nil, err

@@ -185,11 +185,11 @@ func (s *Selected) Fill(ctx context.Context, f *Factory, limits Limits, sink bul
 	torn := problems{hint: "which reason is meant? Keep one of the lines"}
 	err = s.from(ctx, func(it bulk.Item, facts bulk.Facts) error {
 		if x := out.of(it.Key); x != nil {
-			if x.used {
+			if x.Used {
 				p.Repeats++
 				return nil
 			}
-			x.used = true
+			x.Used = true
 			return sink.Exclude(it, x.Why)
 		}
 		added, err := sink.Add(it, facts)

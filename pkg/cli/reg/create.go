@@ -36,8 +36,13 @@ every line without it. All wrong lines are told at once, and nothing is sent
 until there are none. Secrets that are made go to the file with a line for each.
 
 It asks before it writes. --yes answers; above 100 items it needs --expect or
---max as well, in a protected context always --expect. Creating is not repeated
-safely: before the same command is run again, see "cmctl reg list".`,
+--max as well, in a protected context always --expect. --exclude leaves out the
+names that a CSV list has in a column fqdn. --dry-run, or --check, which is the
+same, checks all of it, looks for registrations of the same names and prints
+what would be made: due, or same-name, which would be made all the same.
+
+Creating is not repeated safely: before the same command is run again, see
+"cmctl reg list".`,
 		Example: `  cmctl reg create p-scep --type scep --fqdn router1.example.com --password-file pw.txt
   cmctl reg create p-acme --type acme --fqdn key-1 --generate-hmac-key key-1.txt --validity 7
   cmctl reg create p-est --type est --fqdn "*.example.com" --subject-cn demo
@@ -49,7 +54,7 @@ safely: before the same command is run again, see "cmctl reg list".`,
 			return runCreate(cmd.Context(), o, cmd)
 		},
 	}
-	o.addFlags(cmd, "type of the registrations (API: regtype, or the path)", "create one for each line of this CSV `file`, - for standard input")
+	o.addFlags(cmd, "type of the registrations (API: regtype, or the path)", "create one for each line of this CSV `file`, - for standard input", "fqdn")
 	_ = cmd.MarkFlagRequired("type")
 	return cmdutil.Columns(cmdutil.Operations(cmd, operations("create")...), outcomeNoun.Columns())
 }
@@ -61,18 +66,37 @@ func runCreate(ctx context.Context, o *createOptions, cmd *cobra.Command) error 
 	if err != nil {
 		return err
 	}
-	job, err := f.NewJob(ctx, "reg create", o.job, o.from == "", func(job *bulk.Job) error {
-		job.Header.Describe = fmt.Sprintf("create %s under procedure %q", o.regtype, b.procedure)
+	if len(b.devices) == 0 {
+		return o.nothing()
+	}
+	describes := fmt.Sprintf("create %s under procedure %q", o.regtype, b.procedure)
+	fill := func(job *bulk.Job) error {
+		job.Header.Describe = describes
 		job.Header.Batch, job.Header.KeyColumn = 1, "fqdn"
-		return plan(job, b.devices, func(d device) string { return d.in.FQDN })
-	}, func(job *bulk.Job) error {
+		return plan(job, b.devices, o.out, func(d device) string { return d.in.FQDN })
+	}
+	if o.dryRun {
+		runner := &ops.Runner{Client: b.client}
+		return o.tryOut(ctx, "reg create", describes, fill, func(ctx context.Context, it bulk.Item) prospect {
+			p := prospect{Prospect: cmdutil.Due(it), FQDN: it.Key}
+			res, sameName := runner.ForeseeRegistration(ctx, b.at, it, it.Key)
+			switch p.Outcome, p.Err = res.Outcome, res.Err; {
+			case p.Err != nil:
+				p.Finding = cmdutil.FindUnknown
+			case sameName:
+				p.Finding = cmdutil.FindSameName
+			}
+			return p
+		})
+	}
+	job, err := f.NewJob(ctx, "reg create", o.job, o.from == "", fill, func(job *bulk.Job) error {
 		write := cmdutil.Write{Describe: job.Header.Describe, Undo: "cmctl reg update --status closed"}
 		if !f.Yes() && len(b.devices) <= cmdutil.ShownItems {
 			if write.Items, err = describe(ctx, &ops.Runner{Client: b.client}, b.at, b.devices); err != nil {
 				return err
 			}
 		}
-		return b.confirm(ctx, f, write)
+		return b.confirm(ctx, f, job, write)
 	})
 	if err != nil {
 		return err
@@ -87,7 +111,7 @@ func runCreate(ctx context.Context, o *createOptions, cmd *cobra.Command) error 
 // devices reads and checks what is to be created. A secret is typed last, when
 // nothing else is left to be wrong.
 func (o *createOptions) devices(ctx context.Context, cmd *cobra.Command, kind cmapi.RegistrationKind) ([]device, error) {
-	in, err := o.input.read(cmd, kind)
+	in, err := o.fields(cmd, kind)
 	if err != nil {
 		return nil, err
 	}
@@ -97,8 +121,19 @@ func (o *createOptions) devices(ctx context.Context, cmd *cobra.Command, kind cm
 	switch {
 	case o.from != "" && in.FQDN != "":
 		return nil, exit.Usagef("give one of them", "--fqdn names one registration and --from a list")
-	case o.from != "":
-		return o.list(ctx, kind, in, false)
+	}
+	x, err := o.exclusions(false)
+	if err != nil {
+		return nil, err
+	}
+	if o.from != "" {
+		devices, err := o.list(ctx, in, wishes{kind: kind})
+		if err != nil {
+			return nil, err
+		}
+		devices, _, o.out = x.leaveOut(devices, nil)
+		x.tell(o.f)
+		return devices, o.allowed(len(devices))
 	}
 	s := o.input.secret
 	if in.FQDN == "" {
@@ -113,7 +148,7 @@ func (o *createOptions) devices(ctx context.Context, cmd *cobra.Command, kind cm
 			return nil, err
 		}
 	}
-	if err := allowed(o.f, o.limits, 1); err != nil {
+	if err := o.allowed(1); err != nil {
 		return nil, err
 	}
 	d := device{in: in, made: s != nil && s.keepIn != ""}

@@ -57,7 +57,7 @@ func readDevices(f *cmdutil.Factory, path string, w wishes) ([]device, error) {
 	}
 	devices, err := parseDevices(f, path, data, w)
 	if err == nil && f.Resuming() {
-		err = takeUp(f, path, devices)
+		return takeUp(f, path, devices)
 	}
 	return devices, err
 }
@@ -195,21 +195,23 @@ func readDevice(row cmdutil.CSVRow, cols []column, w wishes, key string) (d devi
 		return d, strings.Join(wrong, "; ")
 	}
 	d.made = s != nil && s.keepIn != "" && s.value(d.in) == "" && formOf(d.in).certificate == ""
+	comes := d.made || s != nil && s.untyped() && s.value(d.in) == ""
 	if w.changes {
-		return d, d.checkChange(w, key)
+		return d, d.checkChange(w, key, comes)
 	}
-	if err := checkNew(d.in, w.kind, d.made); err != nil {
+	if err := checkNew(d.in, w.kind, comes); err != nil {
 		return d, err.Error()
 	}
-	if s != nil && needs(w.kind, d.in) && s.value(d.in) == "" && !d.made {
+	if s != nil && needs(w.kind, d.in) && s.value(d.in) == "" && !comes {
 		return d, s.api + " is missing: name it in a column, or have it made with --" + s.makeFlag
 	}
 	return d, ""
 }
 
 // checkChange says what is wrong with a row that is to change a registration.
-// Where no column has ids, the name is the one that it has now.
-func (d *device) checkChange(w wishes, key string) (problem string) {
+// Where no column has ids, the name is the one that it has now. comes says that
+// a secret is to come.
+func (d *device) checkChange(w wishes, key string, comes bool) (problem string) {
 	if key == "fqdn" {
 		d.named, d.in.FQDN = d.in.FQDN, ""
 	}
@@ -218,10 +220,10 @@ func (d *device) checkChange(w wishes, key string) (problem string) {
 	switch {
 	case key == "fqdn" && d.named == "", key == "regid" && d.in.RegID == "":
 		return key + " is missing"
-	case wish == cmapi.RegistrationInput{} && !d.made:
+	case wish == cmapi.RegistrationInput{} && !comes:
 		return "nothing is to be changed"
 	}
-	if err := checkMixture(d.in, w.kind, d.made); err != nil {
+	if err := checkMixture(d.in, w.kind, comes); err != nil {
 		return err.Error()
 	}
 	return ""

@@ -41,6 +41,9 @@ func newKeeper(f *cmdutil.Factory, s *secret, devices []device, list bool) (*kee
 		return nil, exit.Usagef("name a new file", "--%s: %w", s.makeFlag, err)
 	}
 	k := &keeper{s, list, f.Files(), out}
+	if s.dryRun {
+		return k, nil
+	}
 	for i := range devices {
 		if !devices[i].made {
 			continue

@@ -28,6 +28,7 @@ type secret struct {
 
 	file, keepIn string
 	ask          bool
+	dryRun       bool // none is made or asked for
 }
 
 // secrets are the two that registrations have.
@@ -82,6 +83,9 @@ func (s *secret) addFlags(cmd *cobra.Command) {
 	cmd.Flags().StringVar(&s.keepIn, s.makeFlag, "", "make the "+s.what+" and keep it in this new `file`, 0600")
 }
 
+// untyped says that the secret of a dry run would be typed in a real one.
+func (s *secret) untyped() bool { return s.dryRun && s.ask }
+
 // check refuses more than one way to the same secret.
 func (s *secret) check(given func(flag string) bool) error {
 	var ways []string
@@ -106,7 +110,7 @@ func (s *secret) fill(ctx context.Context, f *cmdutil.Factory, in *cmapi.Registr
 	switch {
 	case s.file != "":
 		value, err = f.SecretFile(from, s.file)
-	case s.keepIn != "":
+	case s.keepIn != "", s.dryRun:
 		return nil
 	case s.ask || needed:
 		from = "the " + s.what
@@ -136,7 +140,7 @@ func (s *secret) typed(ctx context.Context, f *cmdutil.Factory) (string, error) 
 
 // canAsk refuses early when the secret is to be typed and nobody can.
 func (s *secret) canAsk(f *cmdutil.Factory, needed bool) error {
-	if s.file != "" || s.keepIn != "" || !s.ask && !needed {
+	if s.dryRun || s.file != "" || s.keepIn != "" || !s.ask && !needed {
 		return nil // nothing is to be typed
 	}
 	return f.Prompter().Check(terminal.Question{Text: s.what, Flag: "--" + s.fileFlag})

@@ -19,6 +19,7 @@ type updateOptions struct {
 	writeOptions
 
 	regID string
+	x     *exclusions
 }
 
 func newUpdateCmd(f *cmdutil.Factory) *cobra.Command {
@@ -43,7 +44,12 @@ told at once, and nothing is sent until there are none.
 
 It asks before it writes. --yes answers; above 100 items it needs --expect or
 --max as well, in a protected context always --expect. After a crash,
-"cmctl job resume" goes on.`,
+"cmctl job resume" goes on.
+
+--exclude leaves out what a CSV list names in a column regid or fqdn, by the
+name that it has now. --dry-run, or --check, which is the same, does all of it
+up to the question, looks every registration up and prints what would become of
+it: due, already, not-found. It ends as a real run would.`,
 		Example: `  cmctl reg update p-scep AAECAwQFBgcICQoLDA0ODxAREhM= --status closed
   cmctl reg update p-est AAECAwQFBgcICQoLDA0ODxAREhM= --type est --password-file pw.txt --validity always
   cmctl reg update p-scep --from retired.csv --status closed --expect 40`,
@@ -63,7 +69,7 @@ It asks before it writes. --yes answers; above 100 items it needs --expect or
 			return runUpdate(cmd.Context(), o, cmd)
 		},
 	}
-	o.addFlags(cmd, "type of the registrations, for the fields that only this type has", "change one for each line of this CSV `file`, - for standard input")
+	o.addFlags(cmd, "type of the registrations, for the fields that only this type has", "change one for each line of this CSV `file`, - for standard input", "regid or fqdn")
 	return cmdutil.Columns(cmdutil.Operations(cmd, operations("update")...), outcomeNoun.Columns())
 }
 
@@ -74,21 +80,43 @@ func runUpdate(ctx context.Context, o *updateOptions, cmd *cobra.Command) error 
 	if err != nil {
 		return err
 	}
-	shown := !f.Resuming() && (o.from == "" || !f.Yes() && len(b.devices) <= cmdutil.ShownItems)
-	before, err := lookUp(ctx, &ops.Runner{Client: b.client}, b.at, o.from, b.devices, shown)
+	reader := &ops.Runner{Client: b.client}
+	if err := o.x.find(ctx, reader, b.at, b.devices); err != nil {
+		return err
+	}
+	b.devices, _, o.out = o.x.leaveOut(b.devices, nil) // also what has no look-up to fail
+	shown := !f.Resuming() && !o.dryRun && (o.from == "" || !f.Yes() && len(b.devices) <= cmdutil.ShownItems)
+	before, err := lookUp(ctx, reader, b.at, o.from, b.devices, shown)
 	if err != nil {
 		return err
 	}
-	job, err := f.NewJob(ctx, "reg update", o.job, o.from == "", func(job *bulk.Job) error {
-		job.Header.Describe = fmt.Sprintf("change under procedure %q", b.procedure)
+	if o.x != nil {
+		var out []excluded
+		b.devices, before, out = o.x.leaveOut(b.devices, before)
+		o.out = append(o.out, out...)
+		o.x.tell(f)
+		if err := o.limits.Check(f, len(b.devices)); err != nil {
+			return err
+		}
+	}
+	if len(b.devices) == 0 {
+		return o.nothing()
+	}
+	describes := fmt.Sprintf("change under procedure %q", b.procedure)
+	fill := func(job *bulk.Job) error {
+		job.Header.Describe = describes
 		job.Header.Batch, job.Header.KeyColumn = 1, "regid"
-		return plan(job, b.devices, func(d device) string { return d.in.RegID })
-	}, func(job *bulk.Job) error {
+		return plan(job, b.devices, o.out, func(d device) string { return d.in.RegID })
+	}
+	if o.dryRun {
+		return o.tryOut(ctx, "reg update", describes, fill, func(ctx context.Context, it bulk.Item) prospect { return o.look(ctx, reader, b, it) })
+	}
+	job, err := f.NewJob(ctx, "reg update", o.job, o.from == "", fill, func(job *bulk.Job) error {
 		write := cmdutil.Write{Describe: job.Header.Describe, Undo: "cmctl reg update"}
 		for i := range before {
 			write.Items = append(write.Items, output.Escape(nowText(before[i])), output.Escape("  to: "+strings.Join(changes(b.devices[i].in), ", ")))
 		}
-		return b.confirm(ctx, f, write)
+		return b.confirm(ctx, f, job, write)
 	})
 	if err != nil {
 		return err
@@ -105,15 +133,28 @@ func runUpdate(ctx context.Context, o *updateOptions, cmd *cobra.Command) error 
 
 // devices reads and checks what is to be changed.
 func (o *updateOptions) devices(ctx context.Context, cmd *cobra.Command, kind cmapi.RegistrationKind) ([]device, error) {
-	in, err := o.input.read(cmd, kind)
+	in, err := o.fields(cmd, kind)
 	if err != nil {
 		return nil, err
 	}
 	switch {
 	case o.from != "" && in.FQDN != "":
 		return nil, exit.Usagef("a list has a column for it", "--fqdn gives one registration a name, and --from names a list")
-	case o.from != "":
-		return o.list(ctx, kind, in, true)
+	}
+	if o.x, err = o.exclusions(true); err != nil {
+		return nil, err
+	}
+	if o.from != "" {
+		devices, err := o.list(ctx, in, wishes{kind: kind, changes: true})
+		switch {
+		case err != nil:
+			return nil, err
+		case o.x == nil:
+			return devices, o.allowed(len(devices))
+		case o.dryRun:
+			return devices, nil
+		}
+		return devices, cmdutil.AskFirst(o.f) // their number is told when the excluded are out
 	}
 	s := o.input.secret
 	secret := s != nil && s.given()
@@ -127,7 +168,7 @@ func (o *updateOptions) devices(ctx context.Context, cmd *cobra.Command, kind cm
 		return nil, err
 	}
 	in.RegID = o.regID
-	if err := allowed(o.f, o.limits, 1); err != nil {
+	if err := o.allowed(1); err != nil {
 		return nil, err
 	}
 	d := device{in: in, made: secret && s.keepIn != ""}
@@ -135,6 +176,25 @@ func (o *updateOptions) devices(ctx context.Context, cmd *cobra.Command, kind cm
 		err = s.fill(ctx, o.f, &d.in, false)
 	}
 	return []device{d}, err
+}
+
+// look tells what would become of one registration.
+func (o *updateOptions) look(ctx context.Context, reader *ops.Runner, b begun, it bulk.Item) prospect {
+	d, s := b.devices[it.Index], o.input.secret
+	res, before := reader.ForeseeUpdate(ctx, b.at, it, d.in, d.made || s != nil && s.untyped())
+	p := prospect{Prospect: cmdutil.Due(it), RegID: it.Key, FQDN: d.named}
+	if before != nil {
+		p.FQDN = before.FQDN
+	}
+	switch p.Outcome, p.Err = res.Outcome, res.Err; p.Outcome {
+	case bulk.Failed:
+		p.Finding = cmdutil.FindMissing
+	case bulk.Unknown:
+		p.Finding = cmdutil.FindUnknown
+	case bulk.Already:
+		p.Finding = cmdutil.FindAlready
+	}
+	return p
 }
 
 // nowText shows a registration as it is.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -22,14 +23,20 @@ type writeOptions struct {
 	procedure, regtype string
 	input              input
 	from               string
+	exclude            []string
+	dryRun             bool
 	limits             cmdutil.Limits
 	job                cmdutil.JobFlags
+
+	out []excluded // what --exclude keeps out
 }
 
-func (o *writeOptions) addFlags(cmd *cobra.Command, usageOfType, usageOfFrom string) {
+func (o *writeOptions) addFlags(cmd *cobra.Command, usageOfType, usageOfFrom, usageOfExclude string) {
 	addTypeFlag(cmd, &o.regtype, usageOfType)
 	o.input.addFlags(cmd)
 	cmd.Flags().StringVar(&o.from, "from", "", usageOfFrom)
+	cmdutil.AddExcludeFlag(cmd, &o.exclude, "leave out what a CSV list `file` names in a column "+usageOfExclude)
+	cmdutil.AddDryRunFlag(cmd, &o.dryRun, "look every registration up and print what would become of it; nothing is made, signed or sent", prospectNoun.Columns())
 	cmdutil.AddLimitFlags(cmd, &o.limits)
 	cmdutil.AddJobFlags(cmd, &o.job, false)
 }
@@ -53,6 +60,9 @@ func (o *writeOptions) begin(ctx context.Context, read func(cmapi.RegistrationKi
 	if err := o.job.Check(f); err != nil {
 		return b, err
 	}
+	if o.dryRun {
+		f.Files().DryRun()
+	}
 	b.at.Kind = cmapi.KindOfRegistration(o.regtype)
 	if b.devices, err = read(b.at.Kind); err != nil {
 		return b, err
@@ -71,23 +81,30 @@ func (o *writeOptions) begin(ctx context.Context, read func(cmapi.RegistrationKi
 	return b, nil
 }
 
+// fields are what the flags say of every registration.
+func (o *writeOptions) fields(cmd *cobra.Command, kind cmapi.RegistrationKind) (cmapi.RegistrationInput, error) {
+	in, err := o.input.read(cmd, kind)
+	if s := o.input.secret; s != nil {
+		s.dryRun = o.dryRun
+	}
+	return in, err
+}
+
 // list reads the list; in has what the flags say for every line.
-func (o *writeOptions) list(ctx context.Context, kind cmapi.RegistrationKind, in cmapi.RegistrationInput, changes bool) ([]device, error) {
+func (o *writeOptions) list(ctx context.Context, in cmapi.RegistrationInput, w wishes) ([]device, error) {
 	if s := o.input.secret; s != nil {
 		if err := s.fill(ctx, o.f, &in, false); err != nil {
 			return nil, err
 		}
 	}
-	devices, err := readDevices(o.f, o.from, wishes{kind: kind, defaults: in, secret: o.input.secret, changes: changes})
-	if err != nil {
-		return nil, err
-	}
-	return devices, allowed(o.f, o.limits, len(devices))
+	w.defaults, w.secret = in, o.input.secret
+	return readDevices(o.f, o.from, w)
 }
 
 // confirm asks the question, and then keeps the secrets: they are in their file
 // before anything is sent.
-func (b *begun) confirm(ctx context.Context, f *cmdutil.Factory, write cmdutil.Write) error {
+func (b *begun) confirm(ctx context.Context, f *cmdutil.Factory, job *bulk.Job, write cmdutil.Write) error {
+	write.Items = append(write.Items, cmdutil.Exclusions(job.Plan().Summary())...)
 	write.Noun, write.Count, write.Signatures = "registration", len(b.devices), len(b.devices)
 	if err := cmdutil.Confirm(ctx, f, write); err != nil {
 		return err
@@ -97,19 +114,24 @@ func (b *begun) confirm(ctx context.Context, f *cmdutil.Factory, write cmdutil.W
 
 // allowed refuses a number of registrations that was not meant, and a question
 // that nobody can be asked. A job that goes on was asked for.
-func allowed(f *cmdutil.Factory, limits cmdutil.Limits, n int) error {
-	if f.Resuming() {
+func (o *writeOptions) allowed(n int) error {
+	if o.f.Resuming() {
 		return nil
 	}
-	if err := limits.Check(f, n); err != nil {
+	if err := o.limits.Check(o.f, n); err != nil || o.dryRun {
 		return err
 	}
-	return cmdutil.AskFirst(f)
+	return cmdutil.AskFirst(o.f)
 }
 
 // plan puts devices into a job, without their secrets: those are read again
 // where they came from when the job goes on.
-func plan(job *bulk.Job, devices []device, key func(device) string) error {
+func plan(job *bulk.Job, devices []device, out []excluded, key func(device) string) error {
+	for _, x := range out {
+		if err := job.Plan().Exclude(x.Item, x.why); err != nil {
+			return err
+		}
+	}
 	for _, d := range devices {
 		data, err := d.open()
 		if err != nil {
@@ -130,9 +152,16 @@ func (d device) open() ([]byte, error) {
 }
 
 // takeUp holds what was read again against the plan of the job that goes on,
-// and takes from it which registration each line means.
-func takeUp(f *cmdutil.Factory, from string, devices []device) error {
+// and takes from it which registration each line means, and which were excluded.
+func takeUp(f *cmdutil.Factory, from string, devices []device) ([]device, error) {
 	job := f.Resumed()
+	if out := job.Header.Excluded; out > 0 && len(devices) == job.Header.Items+out {
+		planned := map[int]bool{}
+		if err := job.Each(func(r bulk.Result) error { planned[r.Line] = true; return nil }); err != nil {
+			return nil, err
+		}
+		devices = slices.DeleteFunc(devices, func(d device) bool { return !planned[d.line] })
+	}
 	differs := func(line int) error {
 		return exit.Usagef("give it as it was; for other registrations begin a new job", "%s is not the list that the job %s began with: line %d differs", cmdutil.InputName(from), job.Header.Job, line)
 	}
@@ -162,7 +191,7 @@ func takeUp(f *cmdutil.Factory, from string, devices []device) error {
 	if err == nil && i < len(devices) {
 		err = differs(devices[i].line)
 	}
-	return err
+	return devices, err
 }
 
 func inputs(devices []device) ops.Inputs {

@@ -1,0 +1,110 @@
+package cmdutil
+
+import (
+	"bytes"
+	"slices"
+	"strings"
+
+	"github.com/spf13/cobra"
+
+	"github.com/cmctl/cmctl/pkg/exit"
+)
+
+// AddExcludeFlag adds --exclude for what is not named by certid.
+func AddExcludeFlag(cmd *cobra.Command, target *[]string, usage string) {
+	cmd.Flags().StringArrayVar(target, "exclude", nil, usage+"; of CSV, the column why is counted as why; repeatable")
+}
+
+// Exclusion is one line of a list of exclusions.
+type Exclusion struct {
+	Entry
+	Used bool
+}
+
+// EachExcluded hands out the entries of a list of exclusions. Nothing in it may
+// be wrong: what it fails to name would be written.
+func (f *Factory) EachExcluded(path string, as ListAs, emit func(Entry) error) error {
+	ls, err := f.OpenLists(path, as)
+	if err != nil {
+		return err
+	}
+	defer ls.Close()
+	for _, l := range ls.lists {
+		l.whys = true
+	}
+	n := 0
+	if err := ls.Each(func(e Entry) error { n++; return emit(e) }); err != nil {
+		return err
+	}
+	if n == 0 {
+		return ls.empty()
+	}
+	return nil
+}
+
+// EachExcludedRow hands out the rows of a CSV list of exclusions that has at
+// least one of some columns: the cells of these, by name, besides place and why.
+// What emit finds wrong with a row is told with all the others.
+func EachExcludedRow(list string, data []byte, columns []string, emit func(e Entry, cells map[string]string) error) error {
+	hint := "the first line names the columns: " + strings.Join(columns, " or ") + ", and why"
+	table, err := ReadCSV(list, bytes.NewReader(data))
+	if err != nil {
+		return err
+	}
+	at := map[string]int{}
+	for i, c := range table.Columns {
+		c = strings.ToLower(c)
+		if _, twice := at[c]; twice && (slices.Contains(columns, c) || c == "why") {
+			return exit.Usagef(hint, "%s: there are two columns %s", list, c)
+		}
+		at[c] = i
+	}
+	if !slices.ContainsFunc(columns, func(c string) bool { _, ok := at[c]; return ok }) {
+		return exit.Usagef(hint, "%s: there is no column %s", list, strings.Join(columns, " or "))
+	}
+	n := 0
+	err = table.Each(func(row CSVRow) error {
+		n++
+		cell := func(name string) string {
+			if i, ok := at[name]; ok {
+				return strings.TrimSpace(row.Cells[i])
+			}
+			return ""
+		}
+		cells := map[string]string{}
+		e := Entry{List: list, Line: row.Line, Why: cell("why")}
+		for _, c := range columns {
+			if cells[c] = cell(c); e.Input == "" {
+				e.Input = cells[c]
+			}
+		}
+		if err := emit(e, cells); err != nil {
+			table.Wrong(row.Line, "%v", err)
+		}
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if err := table.Err(hint); err != nil {
+		return err
+	}
+	if n == 0 {
+		return exit.Usagef(hint, "%s: the list is empty", list)
+	}
+	return nil
+}
+
+// TellUnused names what was excluded and is not among what was selected: most
+// likely a slip of the pen, and what was meant would be written.
+func (f *Factory) TellUnused(all []*Exclusion) {
+	var unused problems
+	for _, x := range all {
+		if !x.Used {
+			unused.add(place(x.List, x.Line), "%s", x.Input)
+		}
+	}
+	if unused.n > 0 {
+		f.warnAll(Plural(unused.n, "exclusion")+" without effect, since not selected", unused)
+	}
+}
