@@ -111,7 +111,7 @@ func Exclusions(s bulk.Summary) []string {
 func ExclusionCounts(s bulk.Summary) []string {
 	var parts []string
 	for _, why := range bulk.Names(s.Exclusions) {
-		parts = append(parts, fmt.Sprintf("%d %s", s.Exclusions[why], why))
+		parts = append(parts, fmt.Sprintf("%d %s", s.Exclusions[why], clipAt(why, clipName)))
 	}
 	return parts
 }

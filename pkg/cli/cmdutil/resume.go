@@ -85,7 +85,7 @@ func (f *Factory) Resume(ctx context.Context, j *bulk.Job, asOfficer bool) error
 	if h.Folder != "" {
 		_ = os.Chdir(h.Folder) // not there on another machine: then names are relative to where we are
 	}
-	if err := f.checkContext(j, flags["context"]); err != nil {
+	if err := f.checkContext(h); err != nil {
 		return err
 	}
 	f.resumed, f.asOfficer = j, asOfficer
@@ -105,23 +105,23 @@ func (f *Factory) Resume(ctx context.Context, j *bulk.Job, asOfficer bool) error
 
 // checkContext tells of a job's context that is no longer there: most likely it
 // was given another name.
-func (f *Factory) checkContext(j *bulk.Job, context []string) error {
-	if len(context) == 0 {
-		return nil // said anew
+func (f *Factory) checkContext(h *bulk.Header) error {
+	if _, given := f.Flag("context"); given || h.Context == "" {
+		return nil // said anew, or there was none
 	}
 	file, err := f.ConfigFile()
 	if err != nil {
 		return err
 	}
 	names := file.Names()
-	if slices.Contains(names, context[0]) {
+	if slices.Contains(names, h.Context) {
 		return nil
 	}
 	hint := "--context NEWNAME says what it is called now"
 	if len(names) > 0 {
 		hint += "; contexts are " + strings.Join(names, ", ")
 	}
-	return exit.Usagef(hint, "the job %s began with the context %q, and there is none of that name", j.Header.Job, context[0])
+	return exit.Usagef(hint, "the job %s began with the context %q, and there is none of that name", h.Job, h.Context)
 }
 
 // absoluteFlags makes the files that this command line names mean the same in
