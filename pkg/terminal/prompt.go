@@ -10,6 +10,7 @@ import (
 	"strings"
 	"sync"
 	"syscall"
+	"time"
 
 	"github.com/AlecAivazis/survey/v2"
 	surveyterm "github.com/AlecAivazis/survey/v2/terminal"
@@ -231,6 +232,14 @@ func (c *console) run(ctx context.Context, over func(), ask func() (any, error))
 		if o.panicked != nil {
 			panic(o.panicked)
 		}
+		if o.err != nil && !errors.Is(o.err, surveyterm.InterruptErr) {
+			// A terminal that goes ends the read and sends SIGHUP: either may come first.
+			select {
+			case s := <-signals:
+				return nil, stopped(s)
+			case <-time.After(hangupAfter):
+			}
+		}
 		return o.answer, o.err
 	case s := <-signals:
 		c.left = true
@@ -249,6 +258,9 @@ func (c *console) run(ctx context.Context, over func(), ask func() (any, error))
 	}
 	return nil, exit.New(exit.Interrupted, "", "interrupted: %w", context.Cause(ctx))
 }
+
+// hangupAfter is how much later than the end of the read a SIGHUP may come.
+const hangupAfter = 200 * time.Millisecond
 
 // stopped is the error for a signal that came while a question was open.
 func stopped(s os.Signal) error {

@@ -194,6 +194,26 @@ func TestSignalsEndAQuestion(t *testing.T) {
 	}
 }
 
+// A terminal that goes ends the read with an error, a moment before its SIGHUP
+// comes.
+func TestTerminalGoesInAQuestion(t *testing.T) {
+	for _, hangup := range []bool{true, false} {
+		c, err := newPTY(t).prompter(nil).console(Question{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = c.run(t.Context(), func() {}, func() (any, error) {
+			if hangup {
+				time.AfterFunc(20*time.Millisecond, func() { syscall.Kill(os.Getpid(), syscall.SIGHUP) }) //nolint:errcheck // the test fails when it fails
+			}
+			return nil, syscall.EIO
+		})
+		if hangup && exit.Of(err) != exit.Hangup || !hangup && !errors.Is(err, syscall.EIO) {
+			t.Errorf("SIGHUP %t: got %v, code %d", hangup, err, exit.Of(err))
+		}
+	}
+}
+
 func TestContextEndsAQuestion(t *testing.T) {
 	for name, ask := range questions() {
 		for _, tt := range []struct {
