@@ -106,26 +106,25 @@ static atomic_int busy;  // lanes with a request
 static atomic_int last;  // the lane that had one last,
 static atomic_int again; // and how often in a row
 
-// read_soon reads the next request. To sleep and be woken takes as long as half a signature on a curve, so where one lane
-// alone is in use it looks for a while first. The client may have been woken on this very processor: hence the yield.
-static ssize_t read_soon(int fd, uint8_t *p, size_t n, int eager) {
-	enum { EAGER_NS = 100000 };
-	ssize_t got = -1;
-	if (eager && busy == 0 && last == fd && again > 1) {
-		struct timespec start, now;
-		clock_gettime(CLOCK_MONOTONIC, &start);
-		do {
-			if ((got = recv(fd, p, n, MSG_DONTWAIT)) < 0) sched_yield();
-			clock_gettime(CLOCK_MONOTONIC, &now);
-		} while (got < 0 && busy == 0 && (now.tv_sec - start.tv_sec) * 1000000000L + now.tv_nsec - start.tv_nsec < EAGER_NS);
-	}
-	return got >= 0 ? got : read(fd, p, n);
-}
-
 static long now_ns(void) {
 	struct timespec t;
 	clock_gettime(CLOCK_MONOTONIC, &t);
 	return t.tv_sec * 1000000000L + t.tv_nsec;
+}
+
+// read_soon reads what comes next. To sleep and be woken takes as long as half a signature on a curve, so it looks for a
+// while first: where one lane alone is in use, and where requests came together, whose answers bring the next ones. The
+// client may have been woken on this very processor: hence the yield.
+static ssize_t read_soon(int fd, uint8_t *p, size_t n, int together) {
+	enum { ALONE_NS = 100000, TOGETHER_NS = 40000 };
+	ssize_t got = -1;
+	if (together > 1 || (busy == 0 && last == fd && again > 1)) {
+		long until = now_ns() + (together > 1 ? TOGETHER_NS : ALONE_NS);
+		do {
+			if ((got = recv(fd, p, n, MSG_DONTWAIT)) < 0) sched_yield();
+		} while (got < 0 && (together > 1 || busy == 0) && now_ns() < until);
+	}
+	return got >= 0 ? got : read(fd, p, n);
 }
 
 // Requests that came together are answered together, unless that lets an answer wait for long.
@@ -137,6 +136,7 @@ long sign_lane(void *functions, int fd, uint8_t *buf, size_t size) {
 	size_t at = 0, have = 0; // of buf: what is done, and what there is
 	size_t ready = 0;        // answers in out,
 	long since = 0;          // and when the first was ready
+	int together = 0;        // requests since the last read
 	for (;;) {
 		size_t n;
 		while ((n = frame_length(buf + at, have - at)) == 0 || have - at < n) {
@@ -146,11 +146,13 @@ long sign_lane(void *functions, int fd, uint8_t *buf, size_t size) {
 			memmove(buf, buf + at, have - at);
 			have -= at;
 			at = 0;
-			ssize_t got = read_soon(fd, buf + have, size - have, eager);
+			ssize_t got = eager ? read_soon(fd, buf + have, size - have, together) : read(fd, buf + have, size - have);
 			if (got < 0 && errno == EINTR) continue;
 			if (got <= 0) return 0;
 			have += (size_t)got;
+			together = 0;
 		}
+		together++;
 		sign_request r;
 		if (n < HEAD) return -1;
 		if (buf[at + 4] != OP_SIGN || !parse(buf + at + HEAD, n - HEAD, &r)) {
