@@ -37,7 +37,7 @@ func Draft(dir, name, verb string, now time.Time) (*Job, error) {
 	if name == "" {
 		var unique [2]byte
 		_, _ = rand.Read(unique[:])
-		j.Header.Job = filepath.Base(verb2name(verb)) + "-" + now.UTC().Format("20060102T150405Z") + "-" + hex.EncodeToString(unique[:])
+		j.Header.Job = strings.ReplaceAll(verb, " ", "-") + "-" + now.UTC().Format("20060102T150405Z") + "-" + hex.EncodeToString(unique[:])
 	} else if err := CheckName(name); err != nil {
 		return nil, err
 	}
@@ -108,16 +108,6 @@ func CheckFree(dir, name string) error {
 
 func taken(name string) error {
 	return exit.Usagef("`cmctl job show "+name+"` tells how it stands; `cmctl job resume "+name+"` goes on with it", "there is a job %s already", name)
-}
-
-func verb2name(verb string) string {
-	b := []byte(verb)
-	for i := range b {
-		if b[i] == ' ' {
-			b[i] = '-'
-		}
-	}
-	return string(b)
 }
 
 func (j *Job) begin() (err error) {

@@ -17,6 +17,7 @@ import (
 
 	"github.com/cmctl/cmctl/pkg/exit"
 	"github.com/cmctl/cmctl/pkg/signer/pkcs11/uri"
+	"github.com/cmctl/cmctl/pkg/spelling"
 )
 
 // maxFile is more than any list of contexts needs.
@@ -199,7 +200,7 @@ func (f *File) pairs(m *yaml.Node, what string, valid []string) ([]pair, error) 
 		}
 		if valid != nil && !slices.Contains(valid, k.Value) {
 			hint := "keys are " + strings.Join(valid, ", ")
-			if near := nearest(k.Value, valid); near != "" {
+			if near := spelling.Nearest(k.Value, valid); near != "" {
 				hint = fmt.Sprintf("did you mean %q?", near)
 			}
 			return nil, exit.Usagef(hint, "%s: unknown key %q in %s", f.at(k), k.Value, what)
@@ -265,7 +266,7 @@ func (f *File) unknown(name string) error {
 	hint := "there is no context yet; make one with `cmctl context set NAME --server URL`"
 	if names := f.Names(); len(names) > 0 {
 		hint = "contexts are " + strings.Join(names, ", ")
-		if near := nearest(name, names); near != "" {
+		if near := spelling.Nearest(name, names); near != "" {
 			hint = fmt.Sprintf("did you mean %q? %s", near, hint)
 		}
 	}

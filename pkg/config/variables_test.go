@@ -102,16 +102,6 @@ func TestPaths(t *testing.T) {
 	}
 }
 
-func TestNearest(t *testing.T) {
-	for _, tt := range []struct{ word, want string }{
-		{"srever", "server"}, {"cafile", "ca-file"}, {"signkey", "sign-key"}, {"certt", "cert"}, {"xyz", ""}, {"", ""},
-	} {
-		if got := nearest(tt.word, keyNames()); got != tt.want {
-			t.Errorf("nearest(%q) = %q, want %q", tt.word, got, tt.want)
-		}
-	}
-}
-
 func TestAbsoluteEnv(t *testing.T) {
 	dir := t.TempDir()
 	t.Chdir(dir)

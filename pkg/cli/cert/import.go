@@ -128,7 +128,7 @@ func runImport(ctx context.Context, o *importOptions) error {
 		return err
 	}
 	var items []importItem
-	var out []excluded
+	var out []cmdutil.KeptOut
 	if !f.Resuming() {
 		if items, err = o.read(); err != nil {
 			return err
@@ -195,11 +195,9 @@ func (o *importOptions) findProcedure(ctx context.Context, client *cmapi.Client)
 	return p.Name, fmt.Sprintf("import by procedure %q", p.Name), err
 }
 
-func planImport(job *bulk.Job, items []importItem, out []excluded) (err error) {
-	for _, x := range out {
-		if err := job.Plan().Exclude(x.Item, x.why); err != nil {
-			return err
-		}
+func planImport(job *bulk.Job, items []importItem, out []cmdutil.KeptOut) (err error) {
+	if err := cmdutil.KeepOut(job.Plan(), out); err != nil {
+		return err
 	}
 	for _, it := range items {
 		if it.Data, err = it.Pack(); err != nil {

@@ -50,7 +50,7 @@ var importProspectNoun = output.Noun[importProspect]{
 
 // tryOut does what a run does before the question, and looks every certificate
 // up by serial and issuer.
-func (o *importOptions) tryOut(ctx context.Context, opt output.Options, items []importItem, out []excluded) error {
+func (o *importOptions) tryOut(ctx context.Context, opt output.Options, items []importItem, out []cmdutil.KeptOut) error {
 	job, err := o.f.NewDryJob("cert import", o.job, func(job *bulk.Job) error { return planImport(job, items, out) })
 	if err != nil {
 		return err
@@ -70,16 +70,7 @@ func (o *importOptions) tryOut(ctx context.Context, opt output.Options, items []
 		Look: func(ctx context.Context, it bulk.Item) importProspect {
 			c := items[it.Index].Certificate
 			res := runner.ForeseeImport(ctx, it)
-			p := importProspect{Prospect: cmdutil.Prospect{Item: it, Finding: cmdutil.FindWrongState, Outcome: res.Outcome, Err: res.Err}, CertID: res.ID, Serial: pki.SerialOf(c.SerialNumber), Subject: pki.DN(c.RawSubject)}
-			switch res.Outcome {
-			case ops.Done:
-				p.Finding = cmdutil.FindDue
-			case ops.Already:
-				p.Finding = cmdutil.FindAlready
-			case ops.Unknown:
-				p.Finding = cmdutil.FindUnknown
-			}
-			return p
+			return importProspect{Prospect: cmdutil.Foreseen(res, cmdutil.FindWrongState), CertID: res.ID, Serial: pki.SerialOf(c.SerialNumber), Subject: pki.DN(c.RawSubject)}
 		},
 		Prospect: func(p importProspect) cmdutil.Prospect { return p.Prospect },
 		Name:     func(p importProspect) string { return place(p.Item) },

@@ -7,7 +7,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/cmctl/cmctl/pkg/bulk"
 	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
 	"github.com/cmctl/cmctl/pkg/exit"
 	"github.com/cmctl/cmctl/pkg/pki"
@@ -17,23 +16,17 @@ const importExcludeHint = "a list of exclusions has certificates, or serials wri
 
 // importExclusions keep certificates out of an import.
 type importExclusions struct {
-	bySum    map[string]*cmdutil.Exclusion // by Key
+	bySum    map[string][]*cmdutil.Exclusion // by Key
 	bySerial map[string][]*cmdutil.Exclusion
 	all      []*cmdutil.Exclusion
 }
 
-// excluded is an item that is kept out.
-type excluded struct {
-	bulk.Item
-	why string
-}
-
 // leaveOut takes out of the items what the lists exclude.
-func (o *importOptions) leaveOut(items []importItem) (kept []importItem, out []excluded, err error) {
+func (o *importOptions) leaveOut(items []importItem) (kept []importItem, out []cmdutil.KeptOut, err error) {
 	if len(o.exclude) == 0 {
 		return items, nil, nil
 	}
-	x := &importExclusions{bySum: map[string]*cmdutil.Exclusion{}, bySerial: map[string][]*cmdutil.Exclusion{}}
+	x := &importExclusions{bySum: map[string][]*cmdutil.Exclusion{}, bySerial: map[string][]*cmdutil.Exclusion{}}
 	for _, path := range o.exclude {
 		if err := x.read(o.f, path); err != nil {
 			return nil, nil, err
@@ -41,7 +34,7 @@ func (o *importOptions) leaveOut(items []importItem) (kept []importItem, out []e
 	}
 	for _, it := range items {
 		if one := x.of(it); one != nil {
-			out = append(out, excluded{it.Item, one.Why})
+			out = append(out, cmdutil.KeptOut{Item: it.Item, Why: one.Why})
 		} else {
 			kept = append(kept, it)
 		}
@@ -50,20 +43,21 @@ func (o *importOptions) leaveOut(items []importItem) (kept []importItem, out []e
 	return kept, out, nil
 }
 
-// of is what excludes an item; nil: nothing does.
-func (x *importExclusions) of(it importItem) (by *cmdutil.Exclusion) {
-	if by = x.bySum[it.Key]; by != nil {
-		by.Used = true
-	}
+// of is what excludes an item, the first where several do; nil: nothing does.
+func (x *importExclusions) of(it importItem) *cmdutil.Exclusion {
+	by := slices.Clone(x.bySum[it.Key])
 	for _, one := range x.bySerial[serialKey(pki.SerialOf(it.Certificate.SerialNumber))] {
-		if one.Issuer != "" && !pki.SameName(one.Issuer, pki.DN(it.Certificate.RawIssuer)) {
-			continue
-		}
-		if one.Used = true; by == nil {
-			by = one
+		if one.Issuer == "" || pki.SameName(one.Issuer, pki.DN(it.Certificate.RawIssuer)) {
+			by = append(by, one)
 		}
 	}
-	return by
+	for _, one := range by {
+		one.Used = true
+	}
+	if len(by) == 0 {
+		return nil
+	}
+	return by[0]
 }
 
 // serialKey is a serial without zeros in front.
@@ -79,7 +73,8 @@ func (x *importExclusions) read(f *cmdutil.Factory, path string) error {
 		one := &cmdutil.Exclusion{Entry: e}
 		switch {
 		case e.Certificate != nil:
-			x.bySum[importKey(e.Certificate)] = one
+			key := importKey(e.Certificate)
+			x.bySum[key] = append(x.bySum[key], one)
 		case e.Serial != "":
 			key := serialKey(e.Serial)
 			x.bySerial[key] = append(x.bySerial[key], one)
@@ -130,7 +125,7 @@ func (x *importExclusions) readFiles(f *cmdutil.Factory, path string, data []byt
 		}
 		one := &cmdutil.Exclusion{Entry: e}
 		for _, it := range in.items {
-			x.bySum[it.Key] = one
+			x.bySum[it.Key] = append(x.bySum[it.Key], one)
 		}
 		x.all = append(x.all, one)
 		return nil

@@ -137,8 +137,8 @@ func (f *Factory) Progress(opt output.Options) *terminal.Progress {
 	return terminal.NewProgress(f.Streams, opt.Format.IsJSON() || opt.TTY || f.isSet("quiet"))
 }
 
-// WaitProgress is the progress of a run that prints nothing before its end, so
-// that the line is in the way of no table.
+// WaitProgress is the progress of a run whose records come at its end, so that
+// the line is in the way of no table.
 func (f *Factory) WaitProgress(opt output.Options) *terminal.Progress {
 	return terminal.NewProgress(f.Streams, opt.Format.IsJSON() || f.isSet("quiet"))
 }

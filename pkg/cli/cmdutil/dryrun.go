@@ -55,6 +55,21 @@ func Due(it bulk.Item) Prospect {
 	return Prospect{Item: it, Finding: FindDue, Outcome: bulk.Done}
 }
 
+// Foreseen is the prospect of an item that a look has told the result of. failed
+// is what it is called that stands in its way.
+func Foreseen(res bulk.Result, failed Finding) Prospect {
+	p := Prospect{Item: res.Item, Finding: failed, Outcome: res.Outcome, Err: res.Err}
+	switch res.Outcome {
+	case bulk.Done:
+		p.Finding = FindDue
+	case bulk.Already:
+		p.Finding = FindAlready
+	case bulk.Unknown:
+		p.Finding = FindUnknown
+	}
+	return p
+}
+
 // FindingFields are the columns that every record of a dry run has behind its
 // identifier. of takes the prospect out of a record.
 func FindingFields[T any](of func(T) Prospect) []output.Field[T] {

@@ -45,22 +45,11 @@ func (s *Selection) exclusions(ctx context.Context, f *Factory) (*exclusions, er
 }
 
 func (x *exclusions) read(ctx context.Context, f *Factory, path string, as ListAs) error {
-	ls, err := f.OpenLists(path, as)
+	ls, err := f.openExcluded(path, as)
 	if err != nil {
 		return err
 	}
 	defer ls.Close()
-	for _, l := range ls.lists {
-		l.whys = true
-	}
-	n := 0
-	if err := ls.Each(func(Entry) error { n++; return nil }); err != nil {
-		return err
-	}
-	ls.tellColumns(f)
-	if n == 0 {
-		return ls.empty()
-	}
 	r := &resolver{client: f.Client, unknown: func(e Entry) { x.add(e, "") }}
 	err = r.run(ctx, ls.Each, func(found resolved) error {
 		x.add(found.Entry, found.certID)

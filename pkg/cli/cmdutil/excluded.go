@@ -7,6 +7,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/cmctl/cmctl/pkg/bulk"
 	"github.com/cmctl/cmctl/pkg/exit"
 )
 
@@ -24,20 +25,48 @@ type Exclusion struct {
 // EachExcluded hands out the entries of a list of exclusions. Nothing in it may
 // be wrong: what it fails to name would be written.
 func (f *Factory) EachExcluded(path string, as ListAs, emit func(Entry) error) error {
-	ls, err := f.OpenLists(path, as)
+	ls, err := f.openExcluded(path, as)
 	if err != nil {
 		return err
 	}
 	defer ls.Close()
+	return ls.Each(emit)
+}
+
+// openExcluded opens a list of exclusions that has been read once and is right.
+func (f *Factory) openExcluded(path string, as ListAs) (*Lists, error) {
+	ls, err := f.OpenLists(path, as)
+	if err != nil {
+		return nil, err
+	}
 	for _, l := range ls.lists {
 		l.whys = true
 	}
 	n := 0
-	if err := ls.Each(func(e Entry) error { n++; return emit(e) }); err != nil {
-		return err
+	err = ls.Each(func(Entry) error { n++; return nil })
+	if err == nil && n == 0 {
+		err = ls.empty()
 	}
-	if n == 0 {
-		return ls.empty()
+	if err != nil {
+		ls.Close()
+		return nil, err
+	}
+	ls.tellColumns(f)
+	return ls, nil
+}
+
+// KeptOut is an item that --exclude keeps out of a plan.
+type KeptOut struct {
+	bulk.Item
+	Why string
+}
+
+// KeepOut notes in a plan what is kept out of it.
+func KeepOut(plan *bulk.Builder, out []KeptOut) error {
+	for _, x := range out {
+		if err := plan.Exclude(x.Item, x.Why); err != nil {
+			return err
+		}
 	}
 	return nil
 }

@@ -14,7 +14,6 @@ import (
 	"github.com/cmctl/cmctl/pkg/ops"
 	"github.com/cmctl/cmctl/pkg/output"
 	"github.com/cmctl/cmctl/pkg/pki"
-	"github.com/cmctl/cmctl/pkg/terminal"
 )
 
 // Runner carries writes out with the officer's key, and tells what takes time.
@@ -78,7 +77,7 @@ func (r *JobRun[T]) Run(ctx context.Context, f *Factory, opt output.Options, fla
 		}
 	}
 	p := newPrinter(r, opt)
-	progress := terminal.NewProgress(f.Streams, opt.Format.IsJSON() || f.isSet("quiet"))
+	progress := f.WaitProgress(opt)
 	late := false
 	parallel := r.Parallel
 	if parallel == 0 {

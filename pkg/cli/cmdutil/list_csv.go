@@ -10,6 +10,7 @@ import (
 	"github.com/cmctl/cmctl/pkg/bulk"
 	"github.com/cmctl/cmctl/pkg/exit"
 	"github.com/cmctl/cmctl/pkg/pki"
+	"github.com/cmctl/cmctl/pkg/spelling"
 )
 
 // The columns that a CSV list has a meaning for.
@@ -73,35 +74,13 @@ func (c csvColumns) odd(header []string) (notes []string) {
 			continue
 		}
 		for _, known := range slices.Sorted(maps.Keys(columnNames)) {
-			if !c.has(columnNames[known]) && distance(name, known) <= min(2, len(known)/3) {
+			if !c.has(columnNames[known]) && spelling.Distance(name, known) <= min(2, len(known)/3) {
 				notes = append(notes, fmt.Sprintf("column %q is not known and left alone: is it %s?", h, known))
 				break
 			}
 		}
 	}
 	return notes
-}
-
-// distance is how many letters are to be changed, added or taken away to make b
-// of a.
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		before := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			change := before
-			if a[i] != b[j] {
-				change++
-			}
-			before = row[j+1]
-			row[j+1] = min(change, row[j+1]+1, row[j]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // likeHeader tells a line that names columns, and none to know certificates by.

@@ -78,12 +78,9 @@ func runCreate(ctx context.Context, o *createOptions, cmd *cobra.Command) error 
 	if o.dryRun {
 		runner := &ops.Runner{Client: b.client}
 		return o.tryOut(ctx, "reg create", describes, fill, func(ctx context.Context, it bulk.Item) prospect {
-			p := prospect{Prospect: cmdutil.Due(it), FQDN: it.Key}
 			res, sameName := runner.ForeseeRegistration(ctx, b.at, it, it.Key)
-			switch p.Outcome, p.Err = res.Outcome, res.Err; {
-			case p.Err != nil:
-				p.Finding = cmdutil.FindUnknown
-			case sameName:
+			p := prospect{Prospect: cmdutil.Foreseen(res, cmdutil.FindUnknown), FQDN: it.Key}
+			if sameName && p.Finding == cmdutil.FindDue {
 				p.Finding = cmdutil.FindSameName
 			}
 			return p

@@ -19,12 +19,6 @@ type exclusions struct {
 	all     []*cmdutil.Exclusion
 }
 
-// excluded is a registration that is kept out.
-type excluded struct {
-	bulk.Item
-	why string
-}
-
 // exclusions reads the lists of them; nil when there are none, or when they
 // were left out when the job began.
 func (o *writeOptions) exclusions(changes bool) (*exclusions, error) {
@@ -48,16 +42,17 @@ func (o *writeOptions) exclusions(changes bool) (*exclusions, error) {
 			return nil, err
 		}
 		err = cmdutil.EachExcludedRow(cmdutil.InputName(path), data, columns, func(e cmdutil.Entry, cells map[string]string) error {
-			one := &cmdutil.Exclusion{Entry: e}
-			switch {
-			case cells["regid"] != "":
-				x.regIDs[cells["regid"]] = one
-			case cells["fqdn"] != "":
-				x.names[strings.ToLower(cells["fqdn"])] = one
-			default:
-				return exit.Usagef("", "no registration is named")
+			by, name := x.regIDs, cells["regid"]
+			if name == "" {
+				by, name = x.names, strings.ToLower(cells["fqdn"])
 			}
-			x.all = append(x.all, one)
+			switch {
+			case name == "":
+				return exit.Usagef("", "no registration is named")
+			case by[name] == nil: // named twice, it is excluded as before
+				by[name] = &cmdutil.Exclusion{Entry: e}
+				x.all = append(x.all, by[name])
+			}
 			return nil
 		})
 		if err != nil {
@@ -103,7 +98,7 @@ func (x *exclusions) of(d device) *cmdutil.Exclusion {
 
 // leaveOut takes what is excluded out of devices, and out of what was read of
 // them, when that was.
-func (x *exclusions) leaveOut(devices []device, before []*cmapi.Registration) (kept []device, keptBefore []*cmapi.Registration, out []excluded) {
+func (x *exclusions) leaveOut(devices []device, before []*cmapi.Registration) (kept []device, keptBefore []*cmapi.Registration, out []cmdutil.KeptOut) {
 	if x == nil {
 		return devices, before, nil
 	}
@@ -113,7 +108,7 @@ func (x *exclusions) leaveOut(devices []device, before []*cmapi.Registration) (k
 			if key == "" {
 				key = d.name()
 			}
-			out = append(out, excluded{bulk.Item{Key: key, Line: d.line, Input: d.named}, one.Why})
+			out = append(out, cmdutil.KeptOut{Item: bulk.Item{Key: key, Line: d.line, Input: d.named}, Why: one.Why})
 			continue
 		}
 		kept = append(kept, d)

@@ -91,7 +91,7 @@ func runUpdate(ctx context.Context, o *updateOptions, cmd *cobra.Command) error 
 		return err
 	}
 	if o.x != nil {
-		var out []excluded
+		var out []cmdutil.KeptOut
 		b.devices, before, out = o.x.leaveOut(b.devices, before)
 		o.out = append(o.out, out...)
 		o.x.tell(f)
@@ -182,17 +182,9 @@ func (o *updateOptions) devices(ctx context.Context, cmd *cobra.Command, kind cm
 func (o *updateOptions) look(ctx context.Context, reader *ops.Runner, b begun, it bulk.Item) prospect {
 	d, s := b.devices[it.Index], o.input.secret
 	res, before := reader.ForeseeUpdate(ctx, b.at, it, d.in, d.made || s != nil && s.untyped())
-	p := prospect{Prospect: cmdutil.Due(it), RegID: it.Key, FQDN: d.named}
+	p := prospect{Prospect: cmdutil.Foreseen(res, cmdutil.FindMissing), RegID: it.Key, FQDN: d.named}
 	if before != nil {
 		p.FQDN = before.FQDN
-	}
-	switch p.Outcome, p.Err = res.Outcome, res.Err; p.Outcome {
-	case bulk.Failed:
-		p.Finding = cmdutil.FindMissing
-	case bulk.Unknown:
-		p.Finding = cmdutil.FindUnknown
-	case bulk.Already:
-		p.Finding = cmdutil.FindAlready
 	}
 	return p
 }

@@ -28,7 +28,7 @@ type writeOptions struct {
 	limits             cmdutil.Limits
 	job                cmdutil.JobFlags
 
-	out []excluded // what --exclude keeps out
+	out []cmdutil.KeptOut // what --exclude keeps out
 }
 
 func (o *writeOptions) addFlags(cmd *cobra.Command, usageOfType, usageOfFrom, usageOfExclude string) {
@@ -126,11 +126,9 @@ func (o *writeOptions) allowed(n int) error {
 
 // plan puts devices into a job, without their secrets: those are read again
 // where they came from when the job goes on.
-func plan(job *bulk.Job, devices []device, out []excluded, key func(device) string) error {
-	for _, x := range out {
-		if err := job.Plan().Exclude(x.Item, x.why); err != nil {
-			return err
-		}
+func plan(job *bulk.Job, devices []device, out []cmdutil.KeptOut, key func(device) string) error {
+	if err := cmdutil.KeepOut(job.Plan(), out); err != nil {
+		return err
 	}
 	for _, d := range devices {
 		data, err := d.open()
