@@ -13,7 +13,15 @@ type querier interface {
 
 // Get returns one certificate with its bytes; false when there is none.
 func (s *Store) Get(ctx context.Context, id int64) (Cert, bool, error) {
-	return get(ctx, s.reader, id)
+	c, found, err := get(ctx, s.reader, id)
+	if err != nil || !found {
+		return c, found, err
+	}
+	err = s.reader.QueryRowContext(ctx, "SELECT der FROM der WHERE id = ?", id).Scan(&c.DER)
+	if err != nil && !errors.Is(err, sql.ErrNoRows) {
+		return Cert{}, false, err
+	}
+	return c, true, nil
 }
 
 func get(ctx context.Context, db querier, id int64) (Cert, bool, error) {
@@ -21,14 +29,7 @@ func get(ctx context.Context, db querier, id int64) (Cert, bool, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return Cert{}, false, nil
 	}
-	if err != nil {
-		return Cert{}, false, err
-	}
-	err = db.QueryRowContext(ctx, "SELECT der FROM der WHERE id = ?", id).Scan(&c.DER)
-	if err != nil && !errors.Is(err, sql.ErrNoRows) {
-		return Cert{}, false, err
-	}
-	return c, true, nil
+	return c, err == nil, err
 }
 
 // Add stores a certificate and returns its id: c.ID when given, else the next.

@@ -32,13 +32,11 @@ func (s *Store) Search(ctx context.Context, q Query) (page []Cert, hits int, err
 	defer rows.Close()
 	page = make([]Cert, 0, len(found))
 	for rows.Next() {
-		c, err := scan(rows)
+		c, err := scanOwn(rows)
 		if err != nil {
 			return nil, 0, err
 		}
-		// Only the revocation ever changes. It is shown as it was when the rows
-		// were chosen, so that the page and its filters agree.
-		found[len(page)].restore(&c)
+		found[len(page)].complete(&c)
 		page = append(page, c)
 	}
 	if err := rows.Err(); err != nil {
@@ -53,17 +51,34 @@ func (s *Store) Search(ctx context.Context, q Query) (page []Cert, hits int, err
 	return page, hits, nil
 }
 
-// hit is a certificate that was found, and how it was revoked then.
+// hit is a certificate that was found, and what the columns know of it. Only
+// its revocation ever changes: it is shown as it was when the rows were chosen,
+// so that the page and its filters agree.
 type hit struct {
-	id        int64
-	state     uint16
-	revokedAt int64
+	id     int64
+	state  uint16
+	issuer issuer
+	times  [timeColumns]int64
 }
 
-func (h hit) restore(c *Cert) {
-	c.Revoked = h.state&isRevoked != 0
+func (c *columns) hit(at int) hit {
+	h := hit{id: c.ids[at], state: c.state[at], issuer: c.issuers[c.issuer[at]]}
+	for k := range h.times {
+		h.times[k] = c.times[k][at]
+	}
+	return h
+}
+
+// complete adds to a row what it was not asked for.
+func (h *hit) complete(c *Cert) {
+	c.IssuerID, c.IssuerDN, c.AKI = h.issuer.id, h.issuer.dn, h.issuer.aki
+	c.Type = EE
+	if h.state&isCA != 0 {
+		c.Type = CA
+	}
+	c.PublicationAllowed, c.Revoked = h.state&isPublishable != 0, h.state&isRevoked != 0
 	c.Reason = int(h.state >> reasonShift)
-	c.RevokedAt = instant(h.revokedAt)
+	c.setTimes(&h.times)
 }
 
 // find counts the rows that match and picks those of the page, by rising id.
@@ -97,8 +112,7 @@ func (c *columns) pick(filters []filter, first, last int) (page []hit, hits int)
 		}
 		if hits < last && hits+len(sel) > first {
 			for _, k := range sel[max(first-hits, 0):min(last-hits, len(sel))] {
-				at := lo + int(k)
-				page = append(page, hit{c.ids[at], c.state[at], c.times[colRevokedAt][at]})
+				page = append(page, c.hit(lo+int(k)))
 			}
 		}
 		hits += len(sel)

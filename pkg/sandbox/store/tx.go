@@ -55,7 +55,8 @@ func (s *Store) Update(ctx context.Context, fn func(tx *Tx) error) error {
 	return nil
 }
 
-// Get is Store.Get with what the transaction changed so far.
+// Get is Store.Get with what the transaction changed so far, and without the
+// bytes.
 func (tx *Tx) Get(id int64) (Cert, bool, error) { return get(tx.ctx, tx.tx, id) }
 
 // Revoke marks a certificate as revoked (Hold: on hold).

@@ -53,7 +53,7 @@ type Cert struct {
 	Locked   bool      // no officer may change it (902)
 	Seed     int64     // what a seeded certificate's bytes are made from; 0: not seeded
 
-	// DER is read by Get only, never by Search. It is nil for a seeded
+	// DER is read by Store.Get only, never by a search. It is nil for a seeded
 	// certificate whose bytes nobody has asked for yet.
 	DER []byte
 }
