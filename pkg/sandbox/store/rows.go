@@ -19,7 +19,9 @@ var (
 
 var (
 	// Issuer and certificate both have an id, hence the prefixes.
-	selectOne  = "SELECT c." + strings.Join(certColumns, ", c.") + ", i.id, i.dn, i.aki FROM cert c JOIN issuer i ON i.n = c.issuer WHERE c.id = ?"
+	selectCert = "SELECT c." + strings.Join(certColumns, ", c.") + ", i.id, i.dn, i.aki FROM cert c JOIN issuer i ON i.n = c.issuer "
+	selectOne  = selectCert + "WHERE c.id = ?"
+	selectMany = selectCert + "WHERE c.id IN (SELECT value FROM json_each(?))"
 	selectPage = "SELECT " + strings.Join(ownColumns, ", ") + " FROM cert WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
 	insertCert = insertCerts(1)
 )
@@ -49,7 +51,7 @@ func scanOwn(row interface{ Scan(...any) error }, more ...any) (Cert, error) {
 	return c, err
 }
 
-// scan reads a row of selectOne.
+// scan reads a row of selectCert.
 func scan(row interface{ Scan(...any) error }) (Cert, error) {
 	var h Cert
 	var n int32

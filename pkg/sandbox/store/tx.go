@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"database/sql"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -58,6 +59,28 @@ func (s *Store) Update(ctx context.Context, fn func(tx *Tx) error) error {
 // Get is Store.Get with what the transaction changed so far, and without the
 // bytes.
 func (tx *Tx) Get(id int64) (Cert, bool, error) { return get(tx.ctx, tx.tx, id) }
+
+// GetAll is Get of several: of those that there are.
+func (tx *Tx) GetAll(ids []int64) (map[int64]Cert, error) {
+	list, err := json.Marshal(ids)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := tx.tx.QueryContext(tx.ctx, selectMany, string(list))
+	if err != nil {
+		return nil, err
+	}
+	defer rows.Close()
+	certs := make(map[int64]Cert, len(ids))
+	for rows.Next() {
+		c, err := scan(rows)
+		if err != nil {
+			return nil, err
+		}
+		certs[c.ID] = c
+	}
+	return certs, rows.Err()
+}
 
 // Revoke marks a certificate as revoked (Hold: on hold).
 func (tx *Tx) Revoke(id int64, reason int, at time.Time) error {
