@@ -44,12 +44,20 @@ func newPrinter[T any](r *JobRun[T], opt output.Options) *printer[T] {
 	p.queue = make(chan bulk.Result, min(mostQueued, r.Job.Header.Items))
 	go func() {
 		defer close(p.printed)
+		some := make([]bulk.Result, 0, together)
 		for res := range p.queue {
-			p.print(res)
+			some = append(some[:0], res)
+			for len(some) < together && len(p.queue) > 0 { // nobody else takes from it
+				some = append(some, <-p.queue)
+			}
+			p.print(some)
 		}
 	}()
 	return p
 }
+
+// together is how many records are written at once where they are at hand.
+const together = 256
 
 // take takes what became of an item. It is called under the run's lock, and
 // never waits.
@@ -65,14 +73,18 @@ func (p *printer[T]) take(res bulk.Result) {
 	p.told[res.Index] = told
 }
 
-func (p *printer[T]) print(res bulk.Result) {
-	if p.run.Bare != nil {
-		_, err := output.Raw(p.out).Write(p.run.Bare(res))
-		p.keep(err)
-		return
+func (p *printer[T]) print(results []bulk.Result) {
+	var records []T
+	for _, res := range results {
+		if p.run.Bare != nil {
+			_, err := output.Raw(p.out).Write(p.run.Bare(res))
+			p.keep(err)
+		} else if rec, ok := p.run.Record(res); ok {
+			records = append(records, rec)
+		}
 	}
-	if rec, ok := p.run.Record(res); ok {
-		p.keep(p.w.Write(rec))
+	if len(records) > 0 {
+		p.keep(p.w.Write(records...))
 	}
 }
 
@@ -82,9 +94,9 @@ func (p *printer[T]) keep(err error) {
 	}
 }
 
-// finish prints what was not printed as it came. When ctx has ended and nobody
-// reads, it gives up.
-func (p *printer[T]) finish(ctx context.Context, stop error) error {
+// finish prints what was not printed as it came. What it returns waits for
+// that; when ctx has ended and nobody reads, it gives up.
+func (p *printer[T]) finish(stop error) (wait func(context.Context) error) {
 	if stop == nil && p.tally.First != nil {
 		stop = p.tally.First.Err
 	}
@@ -97,23 +109,31 @@ func (p *printer[T]) finish(ctx context.Context, stop error) error {
 		<-p.printed
 		p.rest(stop)
 	}()
-	if err := p.out.wait(ctx, ended); err != nil {
-		return err // and the rest of p is the goroutine's
+	return func(ctx context.Context) error {
+		if err := p.out.wait(ctx, ended); err != nil {
+			return err // and the rest of p is the goroutine's
+		}
+		return p.err
 	}
-	return p.err
 }
 
 // rest prints what is left. A run that was stopped before there was a record
 // prints nothing.
 func (p *printer[T]) rest(failed error) {
 	if p.late > 0 {
+		some := make([]bulk.Result, 0, together)
 		p.keep(p.run.Job.Each(func(res bulk.Result) error {
 			if told := p.told[res.Index]; told > 0 && told&queued == 0 {
 				res.Outcome = bulk.Outcomes()[told-1] // what failed for the moment is open again by now
-				p.print(res)
+				some = append(some, res)
+			}
+			if len(some) == together {
+				p.print(some)
+				some = some[:0]
 			}
 			return nil
 		}))
+		p.print(some)
 	}
 	if p.run.Bare != nil {
 		return

@@ -40,7 +40,7 @@ func TestPrinterOutrunsItsReader(t *testing.T) {
 		t.Fatalf("%d are late; want some, and 1000 at most", p.late)
 	}
 	go func() {
-		_ = out.CloseWithError(p.finish(t.Context(), nil))
+		_ = out.CloseWithError(p.finish(nil)(t.Context()))
 	}()
 	lines := bufio.NewScanner(r)
 	i := 0

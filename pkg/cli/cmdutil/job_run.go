@@ -175,15 +175,16 @@ func (f *Factory) signers(s *config.Settings) int {
 	return runtime.NumCPU()
 }
 
-// end writes the lists of what became of the items, prints what is left, and
-// makes the error that the run ends with. What is printed comes last: it may
-// wait for its reader.
+// end writes the lists of what became of the items while what is left is
+// printed, which may wait for its reader, and makes the error that the run ends
+// with.
 func (r *JobRun[T]) end(ctx context.Context, f *Factory, p *printer[T], stop error) error {
 	if r.Finish != nil {
 		if err := r.Finish(); stop == nil {
 			stop = err
 		}
 	}
+	printed := p.finish(stop)
 	name := ""
 	if r.Job.Dir() != "" {
 		name = r.Job.Header.Job
@@ -191,7 +192,7 @@ func (r *JobRun[T]) end(ctx context.Context, f *Factory, p *printer[T], stop err
 			f.Warn("the lists of what became of the items: %v", err)
 		}
 	}
-	switch err := p.finish(ctx, stop); {
+	switch err := printed(ctx); {
 	case err != nil && stop == nil:
 		stop = exit.New(exit.Failure, "everything was carried out; look at it with `"+r.Look+"`", "the results cannot be printed: %w", err)
 	case err != nil:

@@ -7,10 +7,8 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"regexp"
 	"slices"
 	"strings"
-	"sync"
 
 	"github.com/cmctl/cmctl/pkg/exit"
 	"github.com/cmctl/cmctl/pkg/pki"
@@ -216,11 +214,13 @@ func (p *problems) err() error {
 	return exit.Usagef(p.hint, "%s", p.text())
 }
 
-var (
-	// A number with a leading zero is no certid: serials are cut from hex so.
-	digits  = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^(0|[1-9][0-9]*)$`) })
-	bareHex = sync.OnceValue(func() *regexp.Regexp { return regexp.MustCompile(`^[0-9A-Fa-f]+$`) })
-)
+// digits tells what may be a certid. A number with a leading zero is none:
+// serials are cut from hex so.
+func digits(s string) bool {
+	return s != "" && strings.Trim(s, "0123456789") == "" && (s[0] != '0' || s == "0")
+}
+
+func bareHex(s string) bool { return s != "" && strings.Trim(s, "0123456789ABCDEFabcdef") == "" }
 
 // readPlain reads a list of one certid or serial a line. Bare hexadecimal may
 // be either, so that it is refused for the list as a whole.
@@ -244,7 +244,7 @@ func (l *List) readPlain(text *textReader, r *reading) error {
 		switch {
 		case l.as == AsUnset && err == nil && e.CertID != "":
 			count(&ids, n)
-		case l.as == AsUnset && bareHex().MatchString(token) && !digits().MatchString(token):
+		case l.as == AsUnset && bareHex(token) && !digits(token):
 			count(&hexes, n) // told below
 			return nil
 		case err == nil && e.Serial != "":
@@ -307,12 +307,12 @@ func (e *Entry) parse(token string, as ListAs) (err error) {
 	case as == AsSerial:
 		e.Serial, err = pki.ParseHexSerial(token)
 		return err
-	case digits().MatchString(token):
+	case digits(token):
 		e.CertID = token
 		return checkCertID(token)
 	case as == AsID:
 		return fmt.Errorf("%q is no certid: expected digits", clip(token))
-	case bareHex().MatchString(token):
+	case bareHex(token):
 		return fmt.Errorf("%q is bare hexadecimal: a serial needs 0x, colons or --as serial", clip(token))
 	case strings.ContainsAny(token, " \t"):
 		return fmt.Errorf("%q is more than one word: a line names one certificate", clip(token))
@@ -329,7 +329,7 @@ const maxCertID = 100
 
 func checkCertID(s string) error {
 	switch {
-	case !digits().MatchString(s):
+	case !digits(s):
 		return fmt.Errorf("certid %q: expected digits", clip(s))
 	case len(s) > maxCertID:
 		return fmt.Errorf("%q is no certid: it has %d digits, and a certid at most %d; a serial needs 0x, colons or --as serial", clip(s), len(s), maxCertID)

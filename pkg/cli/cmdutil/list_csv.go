@@ -96,7 +96,7 @@ func likeHeader(text string) bool {
 		return true
 	}
 	one := strings.ToLower(text)
-	return !bareHex().MatchString(text) && (strings.Contains(one, "id") || strings.Contains(one, "serial") || strings.Contains(one, "cert"))
+	return !bareHex(text) && (strings.Contains(one, "id") || strings.Contains(one, "serial") || strings.Contains(one, "cert"))
 }
 
 func (c csvColumns) has(col string) bool { _, ok := c[col]; return ok }

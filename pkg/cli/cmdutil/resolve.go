@@ -1,6 +1,7 @@
 package cmdutil
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -13,7 +14,10 @@ import (
 	"github.com/cmctl/cmctl/pkg/pki"
 )
 
-const resolvers = 8 // look-ups at a time
+const (
+	resolvers = 8   // look-ups at a time
+	passedOn  = 256 // entries without a look-up, together
+)
 
 // byID tells an entry that is a certid and nothing else: it needs no look-up.
 func (e Entry) byID() bool {
@@ -44,27 +48,56 @@ type resolver struct {
 // of them; trouble with the gateway ends it.
 func (r *resolver) run(ctx context.Context, each func(func(Entry) error) error, emit func(resolved) error) error {
 	var c *cmapi.Client
-	entries := func(add func(Entry) error) error {
-		return each(func(e Entry) (err error) {
-			if c == nil && !e.byID() {
-				if c, err = r.client(ctx); err != nil {
-					return err
-				}
+	entries := func(add func([]Entry) error) error {
+		var byID []Entry
+		pass := func() error {
+			some := byID
+			if byID = nil; some == nil {
+				return nil
 			}
-			return add(e)
+			return add(some)
+		}
+		err := each(func(e Entry) (err error) {
+			if e.byID() {
+				if byID = append(byID, e); len(byID) < passedOn {
+					return nil
+				}
+				return pass()
+			}
+			if err = pass(); err == nil && c == nil {
+				c, err = r.client(ctx)
+			}
+			if err != nil {
+				return err
+			}
+			return add([]Entry{e})
 		})
+		return cmp.Or(err, pass())
 	}
-	work := func(ctx context.Context, e Entry) resolved {
-		if e.byID() {
-			return resolved{Entry: e, certID: e.CertID, facts: bulk.Facts{State: e.State, Issuer: e.Issuer, Organisation: e.Organisation}}
+	work := func(ctx context.Context, entries []Entry) []resolved {
+		out := make([]resolved, len(entries))
+		for i, e := range entries {
+			if e.byID() {
+				out[i] = resolved{Entry: e, certID: e.CertID, facts: bulk.Facts{State: e.State, Issuer: e.Issuer, Organisation: e.Organisation}}
+			} else {
+				out[i] = lookUp(ctx, c, e)
+			}
 		}
-		return lookUp(ctx, c, e)
+		return out
 	}
-	return Ordered(ctx, resolvers, entries, work, func(found resolved) error {
-		if found.err != nil {
-			return r.note(found)
+	return Ordered(ctx, resolvers, entries, work, func(some []resolved) error {
+		for _, found := range some {
+			var err error
+			if found.err != nil {
+				err = r.note(found)
+			} else {
+				err = emit(found)
+			}
+			if err != nil {
+				return err
+			}
 		}
-		return emit(found)
+		return nil
 	})
 }
 
