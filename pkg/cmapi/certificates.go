@@ -53,6 +53,9 @@ func (c *Certificate) read(raw []byte, o *object) (err error) {
 	if err = o.UnmarshalJSON(raw); err != nil {
 		return err
 	}
+	if err = c.takeState(o); err != nil {
+		return err
+	}
 	text := func(name string) (s string) {
 		if err == nil {
 			s, err = o.text(name)
@@ -65,14 +68,9 @@ func (c *Certificate) read(raw []byte, o *object) (err error) {
 		}
 		return t
 	}
-	*c = Certificate{
-		CertID: text("certid"), Subject: text("subject"), Issuer: text("issuer"),
-		Serial: readSerial(text("certificateserialnumber")), SubjectType: text("subjectType"),
-		ValidFrom: date("validfrom"), ValidTo: date("validto"),
-		Status: strings.ToLower(strings.TrimSpace(text("status"))), Reason: readReason(text("reason")),
-		RevocationTime: date("revocationtime"),
-		AKI:            strings.ToLower(text("authorityKeyIdentifier")), SKI: strings.ToLower(text("subjectKeyIdentifier")),
-	}
+	c.Subject, c.Issuer, c.Serial = text("subject"), text("issuer"), readSerial(text("certificateserialnumber"))
+	c.SubjectType, c.ValidFrom, c.ValidTo = text("subjectType"), date("validfrom"), date("validto")
+	c.AKI, c.SKI = strings.ToLower(text("authorityKeyIdentifier")), strings.ToLower(text("subjectKeyIdentifier"))
 	if err == nil {
 		c.KeyUsage, err = o.texts("keyusage")
 	}
@@ -80,6 +78,32 @@ func (c *Certificate) read(raw []byte, o *object) (err error) {
 		c.Fields = bytes.Clone(f) // the answer it is a part of is long
 	}
 	c.Extra = o.rest()
+	return err
+}
+
+// readState reads what ListStates tells.
+func (c *Certificate) readState(raw []byte, o *object) error {
+	if err := o.UnmarshalJSON(raw); err != nil {
+		return err
+	}
+	return c.takeState(o)
+}
+
+func (c *Certificate) takeState(o *object) (err error) {
+	*c = Certificate{}
+	if c.CertID, err = o.text("certid"); err != nil {
+		return err
+	}
+	status, err := o.text("status")
+	if err != nil {
+		return err
+	}
+	reason, err := o.text("reason")
+	if err != nil {
+		return err
+	}
+	c.Status, c.Reason = strings.ToLower(strings.TrimSpace(status)), readReason(reason)
+	c.RevocationTime, err = o.time("revocationtime")
 	return err
 }
 

@@ -76,7 +76,7 @@ func BenchmarkPage(b *testing.B) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		page, err := readPage(r, a)
+		page, err := readPage(r, a, (*Certificate).read)
 		if err != nil || len(page.Certificates) != 500 {
 			b.Fatal(err)
 		}

@@ -10,9 +10,11 @@ import (
 type clock struct {
 	mu    sync.Mutex
 	dated bool
-	lead  time.Duration // of the clock of its answers over ours, at least
+	lead  time.Duration // of the clock of its answers over ours
 	last  least         // of the batches that were read together last
 	now   least         // of those that are being read
+	exact bool          // revocation times are not cut to seconds
+	spare time.Duration // by how much windows begin earlier than that
 }
 
 // least is the smallest lead of a revocation time over the send.
@@ -27,13 +29,14 @@ var started = time.Now()
 func steady() time.Time { return started.Round(0).Add(time.Since(started)) }
 
 // sends is the gateway's time now. told is what follows from an answer, whose
-// Date is cut to seconds: it is as late as any answer so far allows.
+// Date is cut to seconds. What the first one says holds until somebody sets a
+// clock: what is learned below is relative to it.
 func (c *clock) sends(told time.Time) time.Time {
 	now := steady()
 	d := told.Sub(now)
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.dated || d > c.lead || c.lead-d > 2*cutTo { // or somebody has set it
+	if !c.dated || (c.lead-d).Abs() > 2*cutTo {
 		c.last.lead -= d - c.lead // what was learned stays true
 		c.now.lead -= d - c.lead
 		c.dated, c.lead = true, d
@@ -50,11 +53,9 @@ func (c *clock) saw(sentAt, revoked time.Time) {
 		return
 	}
 	d := revoked.Sub(sentAt)
-	if revoked.Nanosecond() == 0 {
-		d -= cutTo // another may be cut by more
-	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
+	c.exact = c.exact || revoked.Nanosecond() != 0
 	if d < -clockSkew || d > time.Hour { // somebody else's
 		return
 	}
@@ -72,36 +73,43 @@ func (c *clock) knows() bool {
 
 // turn says that what was read together has been read. A gateway with more to
 // do takes longer until it revokes, so what was seen last cuts the next window
-// closer than the least ever seen would. One cut too close is read again, wide.
+// closer than the least ever seen would. One cut too close is read again.
 func (c *clock) turn() {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.now.known {
 		c.last, c.now = c.now, least{}
 	}
+	c.spare /= 2
 }
 
 // Revocations show from a time on. Windows begin a little before it: at first
-// by as much as both clocks may be cut.
+// by as much as both clocks may be cut, then closely; by more for a while when
+// that did not show what was sent.
 const (
 	wideBefore   = 2 * cutTo
-	narrowBefore = 50 * time.Millisecond
+	narrowBefore = 10 * time.Millisecond
+	widerBy      = 8
 )
 
-// from is the time after which what was sent at t shows. It is wide when too
-// little is known to cut it close.
-func (c *clock) from(t time.Time) (from time.Time, wide bool) {
+// from is the time after which what was sent at t shows. It is not tight when
+// too little is known.
+func (c *clock) from(t time.Time) (from time.Time, tight bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.last.known {
-		return t.Add(-wideBefore), true
+	if !c.last.known || c.spare >= wideBefore {
+		return t.Add(-wideBefore), false
 	}
-	return t.Add(c.last.lead - narrowBefore), false
+	before := max(c.spare, narrowBefore)
+	if !c.exact {
+		before += cutTo // another may be cut by more than those that were seen
+	}
+	return t.Add(c.last.lead - before), true
 }
 
-// forget is for a window that did not show what was sent.
-func (c *clock) forget() {
+// widen is for a window that did not show what was sent.
+func (c *clock) widen() {
 	c.mu.Lock()
-	c.last = least{}
+	c.spare = widerBy * max(c.spare, narrowBefore)
 	c.mu.Unlock()
 }

@@ -156,9 +156,8 @@ func (r *Runner) readTogether(ctx context.Context, looks []*look, alone bool) {
 		r.tellTime(ctx, looks)
 	}
 	for _, win := range byReason {
-		if wide := r.readWindow(ctx, win, alone); !wide && len(win.places)-win.found > fewItems {
-			r.memory().clock.forget()
-			r.readWindow(ctx, win, alone)
+		for r.readWindow(ctx, win, alone) && len(win.places)-win.found > fewItems {
+			r.memory().clock.widen()
 		}
 	}
 	for _, l := range looks {
@@ -223,15 +222,16 @@ const (
 )
 
 // readWindow searches a window. It proves nothing of what it does not show, so
-// one that cannot be read is no failure. wide says that it was not cut close.
-func (r *Runner) readWindow(ctx context.Context, win *window, alone bool) (wide bool) {
+// one that cannot be read is no failure. tight says that a wider one may show
+// more.
+func (r *Runner) readWindow(ctx context.Context, win *window, alone bool) (tight bool) {
 	const size = 500
 	clock := &r.memory().clock
 	filter := cmapi.CertificateFilter{SubjectType: everyType, RevocationReason: []int{win.reason}}
-	filter.RevocationTimeFrom, wide = clock.from(win.since)
+	filter.RevocationTimeFrom, tight = clock.from(win.since)
 	var mu sync.Mutex
 	page := func(offset int) (hits, n int, err error) {
-		p, err := r.Client.Certificates.List(ctx, filter, size, offset)
+		p, err := r.Client.Certificates.ListStates(ctx, filter, size, offset)
 		if err != nil {
 			return 0, 0, err
 		}
@@ -240,7 +240,7 @@ func (r *Runner) readWindow(ctx context.Context, win *window, alone bool) (wide 
 		for i := range p.Certificates {
 			c := &p.Certificates[i]
 			if at := win.places[c.CertID]; at.state != nil && at.state.cert == nil {
-				at.state.cert = &cmapi.Certificate{CertID: c.CertID, Status: c.Status, Reason: c.Reason, RevocationTime: c.RevocationTime}
+				at.state.cert = c
 				clock.saw(at.sentAt, c.RevocationTime)
 				win.found++
 			}
@@ -250,7 +250,7 @@ func (r *Runner) readWindow(ctx context.Context, win *window, alone bool) (wide 
 	begun := time.Now()
 	hits, n, err := page(0)
 	if err != nil || n == 0 {
-		return wide
+		return tight && err == nil
 	}
 	next := n
 	more := func() (offset int, ok bool) {
@@ -279,5 +279,5 @@ func (r *Runner) readWindow(ctx context.Context, win *window, alone bool) (wide 
 		})
 	}
 	_ = g.Wait()
-	return wide
+	return tight
 }
