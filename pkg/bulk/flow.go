@@ -107,6 +107,17 @@ func (b *batch) Together(_ context.Context, x any, do func([]any, bool)) {
 	<-p.done
 }
 
+// enough says that the parked batches may go. Towards the end ever fewer are: as
+// many as those that are still to come, so that little is left to be read when
+// the last has been answered.
+func (r *run) enough() bool {
+	n := len(r.parked)
+	return n >= r.gatherSize() || r.fed && n >= max(fewBatches, r.alive-n)
+}
+
+// fewBatches are not worth a search of their own.
+const fewBatches = 8
+
 // release lets the parked batches go when it is time. It is called whenever
 // something changes that this depends on, with the lock held.
 func (r *run) release() {
@@ -114,7 +125,7 @@ func (r *run) release() {
 		return
 	}
 	alone := (r.fed || r.alive >= r.maxAlive) && len(r.parked) >= r.alive // nothing else is under way, and nothing can begin
-	if !alone && !r.overdue && len(r.parked) < r.gatherSize() {
+	if !alone && !r.overdue && !r.enough() {
 		return
 	}
 	r.gather.Stop()

@@ -39,6 +39,7 @@ type Job struct {
 type chunk struct {
 	at, size int64
 	first, n int
+	items    []Item // of a plan just made, unless it is long; else they are read when they are wanted
 }
 
 // pendingBatch is a batch that was asked or sent and has items without answer.

@@ -65,6 +65,10 @@ const otherNames = "(others)"
 // time, so that a plan of a million costs no memory.
 const chunkItems = 256
 
+// itemsKept is how many first items of a plan are kept in memory as well: some
+// MiB that save reading them back, to send them and to tell what became of them.
+const itemsKept = 1 << 16
+
 // Builder collects the items of a plan in its journal, and freezes it.
 type Builder struct {
 	out      *appender
@@ -197,7 +201,11 @@ func (b *Builder) flush() error {
 		if err := b.out.append(record{Type: recItems, Items: b.chunk}, false); err != nil {
 			return err
 		}
-		b.chunks = append(b.chunks, chunk{at, b.out.queued - at, b.n - len(b.chunk), len(b.chunk)})
+		c := chunk{at: at, size: b.out.queued - at, first: b.n - len(b.chunk), n: len(b.chunk)}
+		if b.n <= itemsKept && !slices.ContainsFunc(b.chunk, func(p planned) bool { return len(p.Data) > 0 }) {
+			c.items = itemsOf(c.first, b.chunk)
+		}
+		b.chunks = append(b.chunks, c)
 		b.chunk = b.chunk[:0]
 	}
 	if len(b.skip) > 0 {

@@ -99,7 +99,7 @@ func (j *Job) replay() (int64, error) {
 				}
 				digest(sum, it.Key, it.Group, data)
 			}
-			j.chunks = append(j.chunks, chunk{at, size, n, len(r.Items)})
+			j.chunks = append(j.chunks, chunk{at: at, size: size, first: n, n: len(r.Items)})
 			n += len(r.Items)
 		case recJob:
 			if r.Job == nil || r.Job.Items != n {

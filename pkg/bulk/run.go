@@ -175,12 +175,20 @@ func (j *Job) settledCounts() Counts {
 // tally is how all items stand.
 func (j *Job) tally() *Tally {
 	t := NewTally()
-	for i := range j.state {
+	finished := 0 // most are
+	for i, s := range j.state {
+		if s == done {
+			finished++
+			continue
+		}
 		r := Result{Outcome: j.outcome(i)}
 		if w := j.wrong[i]; w != nil && !r.Outcome.Good() {
 			r.Err = w
 		}
 		t.Add(r)
+	}
+	if finished > 0 {
+		t.Counts[Done] += finished
 	}
 	return t
 }

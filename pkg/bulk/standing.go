@@ -141,9 +141,12 @@ func (j *Job) Excluded(f func(key, why string) error) error {
 	return err
 }
 
-// load reads a record of items.
+// load reads a record of items. Who calls it does not change them.
 func (j *Job) load(k int) ([]Item, error) {
 	c := j.chunks[k]
+	if c.items != nil {
+		return c.items, nil
+	}
 	raw := make([]byte, c.size)
 	if _, err := j.store.ReadAt(raw, c.at); err != nil {
 		return nil, exit.New(exit.Failure, "", "the journal %s: %w", j.out.name(), err)
@@ -152,11 +155,16 @@ func (j *Job) load(k int) ([]Item, error) {
 	if err := json.Unmarshal(raw, &r); err != nil || len(r.Items) != c.n {
 		return nil, exit.New(exit.Failure, "", "the journal %s: its plan has changed under the run: %w", j.out.name(), err)
 	}
-	items := make([]Item, c.n)
-	for i, p := range r.Items {
-		items[i] = Item{Index: c.first + i, Key: p.Key, Line: p.Line, Input: p.Input, Group: p.Group, Data: p.Data}
+	return itemsOf(c.first, r.Items), nil
+}
+
+// itemsOf are the items of a record, of which the first has this index.
+func itemsOf(first int, list []planned) []Item {
+	items := make([]Item, len(list))
+	for i, p := range list {
+		items[i] = Item{Index: first + i, Key: p.Key, Line: p.Line, Input: p.Input, Group: p.Group, Data: p.Data}
 	}
-	return items, nil
+	return items
 }
 
 // Recorded is an error as the journal has it.
