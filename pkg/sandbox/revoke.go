@@ -89,12 +89,8 @@ func forEachID(ids []string, check func(*store.Tx, *store.Cert) *apiError, chang
 	return func(_ context.Context, tx *store.Tx) (result, error) {
 		var res result
 		var failed []itemError
-		certs, err := tx.GetAll(parseIDs(ids))
-		if err != nil {
-			return res, err
-		}
 		for _, text := range ids {
-			id, refused, err := lookUp(tx, certs, text, check)
+			id, refused, err := lookUp(tx, text, check)
 			if err != nil {
 				return res, err
 			}
@@ -105,7 +101,6 @@ func forEachID(ids []string, check func(*store.Tx, *store.Cert) *apiError, chang
 			if err := change(tx, id); err != nil {
 				return res, err
 			}
-			delete(certs, id) // should it be named again
 			res.changed = append(res.changed, id)
 		}
 		if failed != nil {
@@ -116,32 +111,16 @@ func forEachID(ids []string, check func(*store.Tx, *store.Cert) *apiError, chang
 	}
 }
 
-// parseIDs leaves out what is no id.
-func parseIDs(texts []string) []int64 {
-	ids := make([]int64, 0, len(texts))
-	for _, text := range texts {
-		if id, ok := parseID(text); ok {
-			ids = append(ids, id)
-		}
-	}
-	return ids
-}
-
-// lookUp finds a certificate by its id, among those that were read already or
-// else by itself, and asks whether it may be changed.
-func lookUp(tx *store.Tx, certs map[int64]store.Cert, text string, check func(*store.Tx, *store.Cert) *apiError) (int64, *apiError, error) {
+// lookUp finds a certificate by its id and asks whether it may be changed.
+func lookUp(tx *store.Tx, text string, check func(*store.Tx, *store.Cert) *apiError) (int64, *apiError, error) {
 	id, ok := parseID(text)
 	if !ok {
 		return 0, refuse(codeNoCertificate, "certificate missing"), nil
 	}
-	cert, found := certs[id]
-	if !found {
-		var err error
-		if cert, found, err = tx.Get(id); err != nil {
-			return 0, nil, err
-		}
-	}
+	cert, found, err := tx.Get(id)
 	switch {
+	case err != nil:
+		return 0, nil, err
 	case !found:
 		return 0, refuse(codeNoCertificate, "certificate missing"), nil
 	case cert.Domain != "":

@@ -6,7 +6,7 @@ import (
 	"errors"
 )
 
-// querier is a pool or a transaction.
+// querier is a pool or a snapshot.
 type querier interface {
 	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
 }
@@ -25,7 +25,11 @@ func (s *Store) Get(ctx context.Context, id int64) (Cert, bool, error) {
 }
 
 func get(ctx context.Context, db querier, id int64) (Cert, bool, error) {
-	c, err := scan(db.QueryRowContext(ctx, selectOne, id))
+	return known(scan(db.QueryRowContext(ctx, selectOne, id)))
+}
+
+// known is a row that may be missing.
+func known(c Cert, err error) (Cert, bool, error) {
 	if errors.Is(err, sql.ErrNoRows) {
 		return Cert{}, false, nil
 	}

@@ -57,6 +57,11 @@ type columns struct {
 	times  [timeColumns][]int64
 	texts  [textColumns][]uint64
 
+	// Of each block of rows, when one was revoked last, or a time after that:
+	// who looks for what was revoked lately, as after mass revocations, passes
+	// over nearly all of them.
+	revoked []int64
+
 	issuers map[int32]issuer
 }
 
@@ -165,6 +170,16 @@ func (c *columns) add(e entry) {
 	for k := range c.texts {
 		c.texts[k] = slices.Insert(c.texts[k], at, e.texts[k])
 	}
+	c.noteRevoked(at)
+}
+
+// noteRevoked takes the rows from one on into revoked.
+func (c *columns) noteRevoked(from int) {
+	c.revoked = append(c.revoked, make([]int64, (len(c.ids)+block-1)/block-len(c.revoked))...)
+	for k, at := range c.times[colRevokedAt][from:] {
+		b := &c.revoked[(from+k)/block]
+		*b = max(*b, at)
+	}
 }
 
 // revoke changes the state of a row; revoked false reinstates it.
@@ -178,6 +193,7 @@ func (c *columns) revoke(id int64, revoked bool, reason int, at int64) {
 		c.state[k] |= isRevoked | uint16(reason)<<reasonShift
 	}
 	c.times[colRevokedAt][k] = at
+	c.revoked[k/block] = max(c.revoked[k/block], at)
 }
 
 // nextID is the id of the next certificate that is given none.
@@ -195,6 +211,7 @@ func (c *columns) empty() bool {
 
 // merge appends the rows of others, which all have greater ids.
 func (c *columns) merge(o *columns) {
+	from := len(c.ids)
 	c.ids = append(c.ids, o.ids...)
 	c.state = append(c.state, o.state...)
 	c.issuer = append(c.issuer, o.issuer...)
@@ -205,4 +222,5 @@ func (c *columns) merge(o *columns) {
 	for k := range c.texts {
 		c.texts[k] = append(c.texts[k], o.texts[k]...)
 	}
+	c.noteRevoked(from)
 }

@@ -37,7 +37,11 @@ func (c *columns) filters(q *Query) ([]filter, error) {
 		}
 	}
 	for k, bounds := range timeBounds(q) {
-		if bounds != everything {
+		switch {
+		case bounds == everything:
+		case k == colRevokedAt:
+			list = append(list, c.revokedSince(bounds.from), within(c.times[k], bounds))
+		default:
 			list = append(list, within(c.times[k], bounds))
 		}
 	}
@@ -206,6 +210,16 @@ func within(col []int64, s span) filter {
 			}
 		}
 		return kept
+	}
+}
+
+// revokedSince leaves out blocks in which nothing was revoked since.
+func (c *columns) revokedSince(from int64) filter {
+	return func(lo int, sel []int32) []int32 {
+		if c.revoked[lo/block] < from {
+			return nil
+		}
+		return sel
 	}
 }
 

@@ -19,9 +19,7 @@ var (
 
 var (
 	// Issuer and certificate both have an id, hence the prefixes.
-	selectCert = "SELECT c." + strings.Join(certColumns, ", c.") + ", i.id, i.dn, i.aki FROM cert c JOIN issuer i ON i.n = c.issuer "
-	selectOne  = selectCert + "WHERE c.id = ?"
-	selectMany = selectCert + "WHERE c.id IN (SELECT value FROM json_each(?))"
+	selectOne  = "SELECT c." + strings.Join(certColumns, ", c.") + ", i.id, i.dn, i.aki FROM cert c JOIN issuer i ON i.n = c.issuer WHERE c.id = ?"
 	selectPage = "SELECT " + strings.Join(ownColumns, ", ") + " FROM cert WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
 	insertCert = insertCerts(1)
 )
@@ -51,7 +49,7 @@ func scanOwn(row interface{ Scan(...any) error }, more ...any) (Cert, error) {
 	return c, err
 }
 
-// scan reads a row of selectCert.
+// scan reads a row of selectOne.
 func scan(row interface{ Scan(...any) error }) (Cert, error) {
 	var h Cert
 	var n int32

@@ -2,6 +2,7 @@ package store
 
 import (
 	"errors"
+	"path/filepath"
 	"reflect"
 	"strings"
 	"testing"
@@ -235,4 +236,52 @@ func TestPagesAddUp(t *testing.T) {
 			}
 		}
 	})
+}
+
+// What was revoked lately is found in whichever block of rows it is, also when
+// a row with a small id has moved the others on, and after a restart.
+func TestRevokedLately(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "store.db")
+	s := open(t, path)
+	if err := s.Seed(t.Context(), 3*block+100, testSeed()); err != nil {
+		t.Fatal(err)
+	}
+	since := noon.Add(time.Hour)
+	update := func(fn func(*Tx) error) {
+		t.Helper()
+		if err := s.Update(t.Context(), fn); err != nil {
+			t.Fatal(err)
+		}
+	}
+	found := func(when string, want ...int64) {
+		t.Helper()
+		page, hits, err := s.Search(t.Context(), Query{RevokedAfter: since, Limit: 100, Types: []string{EE, CA}, Domain: OtherDomain})
+		var got []int64
+		for _, c := range page {
+			got = append(got, c.ID)
+		}
+		if err != nil || hits != len(want) || !reflect.DeepEqual(got, want) {
+			t.Errorf("%s: %v, %d hits, %v; want %v", when, got, hits, err, want)
+		}
+	}
+	found("before")
+	ids := s.cols.ids
+	edge, last, lifted := ids[block-1], ids[len(ids)-1], ids[2*block+5]
+	update(func(tx *Tx) error {
+		at := since.Add(time.Minute)
+		return errors.Join(tx.Revoke(edge, 4, at), tx.Revoke(last, 4, at), tx.Revoke(lifted, Hold, at), tx.Revoke(ids[3], 4, since.Add(-time.Minute)))
+	})
+	found("revoked", edge, lifted, last)
+	update(func(tx *Tx) error { return tx.Reinstate(lifted, since.Add(time.Hour)) })
+	found("lifted", edge, last)
+	update(func(tx *Tx) error {
+		_, err := tx.Add(Cert{ID: 5, IssuerDN: "o=x", Type: EE, Revoked: true, Reason: 4, RevokedAt: since.Add(time.Hour)})
+		return err
+	})
+	found("moved on", 5, edge, last)
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	s = open(t, path)
+	found("after a restart", 5, edge, last)
 }

@@ -3,7 +3,6 @@ package store
 import (
 	"context"
 	"database/sql"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"time"
@@ -16,6 +15,7 @@ type Tx struct {
 	ctx     context.Context
 	store   *Store
 	tx      *sql.Tx
+	one     *sql.Stmt        // selectOne; nil: not prepared yet
 	next    int64            // id of the next certificate
 	empty   bool             // no certificate but the sandbox's own
 	issuers map[issuer]int32 // those looked up
@@ -58,28 +58,13 @@ func (s *Store) Update(ctx context.Context, fn func(tx *Tx) error) error {
 
 // Get is Store.Get with what the transaction changed so far, and without the
 // bytes.
-func (tx *Tx) Get(id int64) (Cert, bool, error) { return get(tx.ctx, tx.tx, id) }
-
-// GetAll is Get of several: of those that there are.
-func (tx *Tx) GetAll(ids []int64) (map[int64]Cert, error) {
-	list, err := json.Marshal(ids)
-	if err != nil {
-		return nil, err
-	}
-	rows, err := tx.tx.QueryContext(tx.ctx, selectMany, string(list))
-	if err != nil {
-		return nil, err
-	}
-	defer rows.Close()
-	certs := make(map[int64]Cert, len(ids))
-	for rows.Next() {
-		c, err := scan(rows)
-		if err != nil {
-			return nil, err
+func (tx *Tx) Get(id int64) (c Cert, found bool, err error) {
+	if tx.one == nil { // requests name many
+		if tx.one, err = tx.tx.PrepareContext(tx.ctx, selectOne); err != nil {
+			return Cert{}, false, err
 		}
-		certs[c.ID] = c
 	}
-	return certs, rows.Err()
+	return known(scan(tx.one.QueryRowContext(tx.ctx, id)))
 }
 
 // Revoke marks a certificate as revoked (Hold: on hold).
