@@ -203,3 +203,24 @@ func TestRate(t *testing.T) {
 		t.Errorf("%v, %v, %d calls", err, counts, w.calls)
 	}
 }
+
+// Batches are read back by fifties, and by ever fewer when no more are to come.
+func TestFewerTogetherTowardsTheEnd(t *testing.T) {
+	for _, c := range []struct {
+		parked, alive int
+		fed, want     bool
+	}{
+		{49, 256, false, false},
+		{50, 256, false, true},
+		{49, 256, true, false},
+		{30, 70, true, false},
+		{30, 60, true, true},
+		{8, 16, true, true},
+		{7, 14, true, false}, // few: they wait for the last
+	} {
+		r := &run{j: &Job{Header: Header{Batch: 100}}, maxAlive: 256, parked: make([]parked, c.parked), alive: c.alive, fed: c.fed}
+		if got := r.enough(); got != c.want {
+			t.Errorf("%+v: %t", c, got)
+		}
+	}
+}
