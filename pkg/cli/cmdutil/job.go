@@ -7,6 +7,8 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/kballard/go-shellquote"
+
 	"github.com/cmctl/cmctl/pkg/bulk"
 	"github.com/cmctl/cmctl/pkg/config"
 	"github.com/cmctl/cmctl/pkg/exit"
@@ -20,6 +22,18 @@ func (f *Factory) JobsDir() (string, error) {
 		return "", exit.New(exit.Failure, "set CMCTL_STATE_DIR to a folder of yours", "there is no state folder to keep a journal in")
 	}
 	return filepath.Join(state, "jobs"), nil
+}
+
+// JobRef is how a command names a job: by its name, or by its path where it is
+// in another folder than the jobs of this machine.
+func (f *Factory) JobRef(j *bulk.Job) string {
+	name := filepath.Base(j.Dir())
+	if dir, err := f.JobsDir(); err == nil {
+		if dir, err = filepath.Abs(dir); err == nil && filepath.Join(dir, name) == j.Dir() {
+			return name
+		}
+	}
+	return shellquote.Join(j.Dir())
 }
 
 // NewJob makes the plan of a write and freezes it: fill puts the items in, ask

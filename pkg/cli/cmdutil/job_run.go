@@ -70,10 +70,11 @@ func (r *JobRun[T]) Run(ctx context.Context, f *Factory, opt output.Options, fla
 		return err
 	}
 	if r.Job.Dir() != "" {
-		command := "cmctl job resume " + r.Job.Header.Job
+		ref := f.JobRef(r.Job)
+		command := "cmctl job resume " + ref
 		f.underWay.Store(&command)
 		opt.Cut = func(rows, all int) {
-			f.Warn("the table stops at %d rows and there are %d: `cmctl job report %s` has every item, %s those that failed", rows, all, r.Job.Header.Job, filepath.Join(r.Job.Dir(), bulk.ListFile(bulk.Failed)))
+			f.Warn("the table stops at %d rows and there are %d: `cmctl job report %s` has every item, %s those that failed", rows, all, ref, filepath.Join(r.Job.Dir(), bulk.ListFile(bulk.Failed)))
 		}
 	}
 	p := newPrinter(r, opt)
@@ -185,9 +186,9 @@ func (r *JobRun[T]) end(ctx context.Context, f *Factory, p *printer[T], stop err
 		}
 	}
 	printed := p.finish(stop)
-	name := ""
+	name, ref := "", ""
 	if r.Job.Dir() != "" {
-		name = r.Job.Header.Job
+		name, ref = r.Job.Header.Job, f.JobRef(r.Job)
 		if err := r.Job.WriteLists(); err != nil {
 			f.Warn("the lists of what became of the items: %v", err)
 		}
@@ -202,7 +203,7 @@ func (r *JobRun[T]) end(ctx context.Context, f *Factory, p *printer[T], stop err
 		stop = err
 	}
 	return Ending{
-		Verb: r.Verb, Name: r.Name, Again: r.Again, Job: name, LeftOut: r.Job.Header.LeftOut, Excluded: r.Job.Header.Excluded, Summary: r.Job.Header.Summary, Drill: r.Job.Header.Drill,
+		Verb: r.Verb, Name: r.Name, Again: r.Again, Job: name, Ref: ref, LeftOut: r.Job.Header.LeftOut, Excluded: r.Job.Header.Excluded, Summary: r.Job.Header.Summary, Drill: r.Job.Header.Drill,
 		Before: r.Job.Runs() > 1, Whole: r.Job.Tally(), Finished: r.Job.Finished(),
 	}.Err(f, p.tally, stop)
 }

@@ -64,6 +64,7 @@ type Ending struct {
 	Name     func(bulk.Result) string // how messages call an item
 	Again    string                   // what to do after a run that was stopped and has no journal
 	Job      string                   // its name; empty: no journal
+	Ref      string                   // how commands name it
 	LeftOut  int                      // wrong lines, by --skip-invalid
 	Excluded int
 	Summary  bulk.Summary
@@ -137,7 +138,7 @@ func LeftOutError(n int) error {
 func (e Ending) hint(code exit.Code, stop error) string {
 	again := e.Again
 	if e.Job != "" && !e.Finished {
-		again = "`cmctl job resume " + e.Job + "` goes on where it stopped"
+		again = "`cmctl job resume " + e.Ref + "` goes on where it stopped"
 	}
 	switch hint := exit.HintOf(stop); {
 	case hint == "", again != "" && (code == exit.Unavailable || code >= exit.Hangup):

@@ -51,9 +51,9 @@ func readDevices(f *cmdutil.Factory, path string, w wishes) ([]device, error) {
 		return nil, err
 	}
 	if f.Resuming() && path == "-" && len(data) == 0 {
-		job := f.Resumed().Header.Job
-		return nil, exit.Usagef("give the same list again: `cmctl job resume "+job+" < list.csv`",
-			"the job %s had its list from standard input, and the journal keeps no secrets: the list is needed to go on", job)
+		job := f.Resumed()
+		return nil, exit.Usagef("give the same list again: `cmctl job resume "+f.JobRef(job)+" < list.csv`",
+			"the job %s had its list from standard input, and the journal keeps no secrets: the list is needed to go on", job.Header.Job)
 	}
 	devices, err := parseDevices(f, path, data, w)
 	if err == nil && f.Resuming() {
