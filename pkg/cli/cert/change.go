@@ -175,7 +175,11 @@ func (o *changeOptions) fill(ctx context.Context, job *bulk.Job, sel *cmdutil.Se
 		return picked, errNothing
 	}
 	if sign {
-		if err := o.readyToSign(ctx, plan.Len()); err != nil {
+		s, err := o.f.Settings()
+		if err != nil {
+			return nil, err
+		}
+		if err := o.f.ReadyToSign(ctx, signatures(plan.Len(), s.Batch)); err != nil {
 			return nil, err
 		}
 	}
@@ -183,23 +187,6 @@ func (o *changeOptions) fill(ctx context.Context, job *bulk.Job, sel *cmdutil.Se
 		return picked, nil
 	}
 	return picked, o.guards.Check(ctx, o.f, plan.Has)
-}
-
-// readyToSign opens the key and says how many signatures it will make: what is
-// wrong with that is told before the gateway is asked, which may take one.
-func (o *changeOptions) readyToSign(ctx context.Context, items int) error {
-	if _, err := o.f.Signer(ctx); err != nil {
-		return err
-	}
-	officer, err := o.f.Officer(ctx)
-	if err != nil {
-		return err
-	}
-	s, err := o.f.Settings()
-	if err != nil {
-		return err
-	}
-	return o.f.ForetellSignatures(ctx, officer, signatures(items, s.Batch))
 }
 
 func signatures(items, batch int) int { return (items + batch - 1) / batch }

@@ -152,6 +152,13 @@ func runImport(ctx context.Context, o *importOptions) error {
 		if err := cmdutil.AskFirst(f); err != nil {
 			return err
 		}
+		s, err := f.Settings()
+		if err != nil {
+			return err
+		}
+		if err := f.ReadyToSign(ctx, signatures(len(items), s.Batch)); err != nil {
+			return err
+		}
 	}
 	client, err := f.Client(ctx)
 	if err != nil {
@@ -168,7 +175,7 @@ func runImport(ctx context.Context, o *importOptions) error {
 		batch := job.Header.Batch
 		return cmdutil.Confirm(ctx, f, cmdutil.Write{
 			Describe: describe, Noun: "certificate", Count: len(items), Items: append(importLines(items), cmdutil.Exclusions(job.Plan().Summary())...),
-			Signatures: (len(items) + batch - 1) / batch,
+			Signatures: signatures(len(items), batch),
 		})
 	})
 	if err != nil {

@@ -105,7 +105,7 @@ func (o *issuing) run(ctx context.Context) error {
 		}
 		if o.dryRun {
 			f.Files().DryRun()
-		} else if err := cmdutil.AskFirst(f); err != nil {
+		} else if err := o.readyToWrite(ctx, len(list)); err != nil {
 			return err
 		}
 	}
@@ -148,6 +148,14 @@ func (o *issuing) run(ctx context.Context) error {
 		run.Parallel = 1
 	}
 	return run.Run(ctx, f, opt, o.job)
+}
+
+// readyToWrite refuses early what could not be asked or signed at the end.
+func (o *issuing) readyToWrite(ctx context.Context, n int) error {
+	if err := cmdutil.AskFirst(o.f); err != nil {
+		return err
+	}
+	return o.f.ReadyToSign(ctx, n)
 }
 
 // noteIssued tells what the runs before this one had issued.

@@ -194,10 +194,18 @@ func (f *Factory) plan(id *signer.Identity, n int, consent bool) {
 	}
 }
 
-// ForetellSignatures is PlanSignatures for a write that a question comes before,
-// unless --yes answers it: the yes will be the consent, and how many PIN entries
-// are to come is told before the first, as far as the token shows it.
-func (f *Factory) ForetellSignatures(ctx context.Context, id *signer.Identity, n int) error {
+// ReadyToSign opens the key of a write and says how many signatures it will
+// make: what is wrong with that is told before the gateway is asked, which may
+// take a PIN. How many PIN entries are to come is told before the first, as far
+// as the token shows it; the yes to the question of the write will be the consent.
+func (f *Factory) ReadyToSign(ctx context.Context, n int) error {
+	if _, err := f.Signer(ctx); err != nil {
+		return err
+	}
+	id, err := f.Officer(ctx)
+	if err != nil {
+		return err
+	}
 	key := id.OnToken()
 	switch {
 	case f.Yes():

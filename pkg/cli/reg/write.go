@@ -70,6 +70,11 @@ func (o *writeOptions) begin(ctx context.Context, read func(cmapi.RegistrationKi
 	if b.keep, err = newKeeper(f, o.input.secret, b.devices, o.from != ""); err != nil {
 		return b, err
 	}
+	if !o.dryRun && !f.Resuming() && len(b.devices) > 0 {
+		if err := f.ReadyToSign(ctx, len(b.devices)); err != nil {
+			return b, err
+		}
+	}
 	if b.client, err = f.Client(ctx); err != nil {
 		return b, err
 	}
