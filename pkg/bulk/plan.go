@@ -62,7 +62,7 @@ const maxNames = 200
 const otherNames = "(others)"
 
 // chunkItems is how many items one record holds: a run reads a record at a
-// time, so that a plan of a million costs no memory.
+// time, so that a plan of a million costs no more memory than one of itemsKept.
 const chunkItems = 256
 
 // itemsKept is how many first items of a plan are kept in memory as well: some

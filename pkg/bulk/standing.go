@@ -89,8 +89,8 @@ func (j *Job) StillToDo(i int) bool { return j.state[i] <= under }
 // WasSent says whether something was sent for an item and no answer noted.
 func (j *Job) WasSent(i int) bool { return j.state[i] == under }
 
-// Each calls f with every item in order and how it stands. It reads the plan
-// from the journal, a part at a time.
+// Each calls f with every item in order and how it stands. It takes up the plan a
+// part at a time.
 func (j *Job) Each(f func(Result) error) error {
 	for k := range j.chunks {
 		items, err := j.load(k)

@@ -10,11 +10,11 @@ import (
 type clock struct {
 	mu    sync.Mutex
 	dated bool
-	lead  time.Duration // of the clock of its answers over ours
+	lead  time.Duration // of the clock of its answers over ours, cut to seconds once
 	last  least         // of the batches that were read together last
 	now   least         // of those that are being read
 	exact bool          // revocation times are not cut to seconds
-	spare time.Duration // by how much windows begin earlier than that
+	spare time.Duration // by how much windows begin before what last tells; narrowBefore at least
 }
 
 // least is the smallest lead of a revocation time over the send.
@@ -28,9 +28,9 @@ var started = time.Now()
 // steady is our time, by a clock that nobody sets while we run.
 func steady() time.Time { return started.Round(0).Add(time.Since(started)) }
 
-// sends is the gateway's time now. told is what follows from an answer, whose
-// Date is cut to seconds. What the first one says holds until somebody sets a
-// clock: what is learned below is relative to it.
+// sends is the gateway's time now, or up to a second before it: told is what
+// follows from an answer, whose Date is cut to seconds. What the first one says
+// holds until somebody sets a clock: what is learned below is relative to it.
 func (c *clock) sends(told time.Time) time.Time {
 	now := steady()
 	d := told.Sub(now)
@@ -92,24 +92,37 @@ const (
 	widerBy      = 8
 )
 
-// from is the time after which what was sent at t shows. It is not tight when
-// too little is known.
-func (c *clock) from(t time.Time) (from time.Time, tight bool) {
+// before is by how much a window is to begin earlier than what was sent shows.
+func (c *clock) before() time.Duration {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if !c.last.known || c.spare >= wideBefore {
+	return max(c.spare, narrowBefore)
+}
+
+// begin makes windows begin so much earlier for a while.
+func (c *clock) begin(before time.Duration) {
+	c.mu.Lock()
+	c.spare = before
+	c.mu.Unlock()
+}
+
+// from is when a window begins that is to show what was sent at t. It is not
+// tight when it allows for all that clocks do, since too little is known or
+// since it is to begin so early.
+func (c *clock) from(t time.Time, before time.Duration) (from time.Time, tight bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	lead := c.last.lead
+	switch {
+	case !c.last.known:
 		return t.Add(-wideBefore), false
+	case before >= wideBefore:
+		before, lead = wideBefore, min(lead, 0)
+	default:
+		tight = true
 	}
-	before := max(c.spare, narrowBefore)
 	if !c.exact {
 		before += cutTo // another may be cut by more than those that were seen
 	}
-	return t.Add(c.last.lead - before), true
-}
-
-// widen is for a window that did not show what was sent.
-func (c *clock) widen() {
-	c.mu.Lock()
-	c.spare = widerBy * max(c.spare, narrowBefore)
-	c.mu.Unlock()
+	return t.Add(lead - before), tight
 }

@@ -14,7 +14,7 @@ func TestWindowsAreCutClose(t *testing.T) {
 			c.saw(sent, sent.Add(d))
 		}
 		c.turn()
-		from, tight := c.from(sent)
+		from, tight := c.from(sent, c.before())
 		if !tight {
 			t.Errorf("%v: the window is not tight", revoked)
 		}
@@ -38,39 +38,38 @@ func TestWindowsAreCutClose(t *testing.T) {
 	}
 }
 
-// What a window did not show widens the next ones, step by step, up to all
-// that clocks do; it is forgotten after a while.
-func TestWindowsWiden(t *testing.T) {
+// A window that is to begin early enough allows for all that clocks do, and for
+// what was learned of them.
+func TestTheWidestWindow(t *testing.T) {
 	sent := time.Date(2026, 3, 1, 12, 0, 0, 400e6, time.UTC)
-	c := &clock{}
-	if from, tight := c.from(sent); tight || sent.Sub(from) != wideBefore {
+	if from, tight := new(clock).from(sent, narrowBefore); tight || sent.Sub(from) != wideBefore {
 		t.Errorf("nothing is known and the window begins %v before, tight %t", sent.Sub(from), tight)
 	}
-	c.saw(sent, sent.Add(time.Millisecond/2))
-	c.turn()
-	last := time.Duration(0)
-	steps := 0
-	for {
-		from, tight := c.from(sent)
-		if before := sent.Sub(from); before <= last {
-			t.Fatalf("after %d steps the window begins %v before, as before", steps, before)
+	for _, lead := range []time.Duration{500 * time.Microsecond, -2800 * time.Millisecond, -400 * time.Millisecond} {
+		c := &clock{}
+		c.saw(sent, sent.Add(lead))
+		c.turn()
+		last := time.Duration(-1 << 62)
+		for before := c.before(); ; before *= widerBy {
+			from, tight := c.from(sent, before)
+			if sent.Sub(from) <= last {
+				t.Errorf("lead %v: a window that is to begin %v before begins %v before, and one before it %v", lead, before, sent.Sub(from), last)
+			}
+			if last = sent.Sub(from); !tight {
+				break
+			}
 		}
-		if last = sent.Sub(from); !tight {
-			break
-		}
-		c.widen()
-		if steps++; steps > 5 {
-			t.Fatal("it never ends")
+		if last < wideBefore-min(lead, 0) {
+			t.Errorf("lead %v: the widest window begins %v before", lead, last)
 		}
 	}
-	if last != wideBefore {
-		t.Errorf("the widest window begins %v before", last)
-	}
-	for range 20 {
+	c := &clock{}
+	c.begin(wideBefore)
+	for range 10 {
 		c.turn()
 	}
-	if from, tight := c.from(sent); !tight || sent.Sub(from) > 2*narrowBefore {
-		t.Errorf("much later the window begins %v before", sent.Sub(from))
+	if c.before() != narrowBefore {
+		t.Errorf("much later windows begin %v before", c.before())
 	}
 }
 
@@ -78,18 +77,19 @@ func TestWindowsWiden(t *testing.T) {
 // cut to seconds sets nothing.
 func TestTheClockIsSet(t *testing.T) {
 	c := &clock{}
-	now := steady()
-	first := c.sends(now)
-	c.saw(first, first.Add(20*time.Millisecond))
+	first := c.sends(steady())
+	c.saw(first, first.Add(20*time.Millisecond+time.Microsecond))
 	c.turn()
-	if again := c.sends(steady().Add(-900 * time.Millisecond)); again.Before(first) {
-		t.Errorf("sent at %v, and then at %v", first, again)
+	for _, cut := range []time.Duration{-900 * time.Millisecond, 900 * time.Millisecond} {
+		if lead := c.sends(steady().Add(cut)).Sub(steady()); lead.Abs() > 500*time.Millisecond {
+			t.Errorf("a Date that is %v off moves what is sent by %v", cut, lead)
+		}
 	}
 	set := c.sends(steady().Add(time.Hour))
 	if lead := set.Sub(steady()); (lead - time.Hour).Abs() > time.Minute {
 		t.Errorf("the clock was set by an hour, and sends are stamped %v ahead", lead)
 	}
-	if from, tight := c.from(set); !tight || from.Sub(steady()).Abs() > time.Second {
+	if from, tight := c.from(set, c.before()); !tight || from.Sub(steady()).Abs() > time.Second {
 		t.Errorf("the window begins %v from now, tight %t", from.Sub(steady()), tight)
 	}
 }

@@ -59,6 +59,8 @@ type gateway struct {
 	maxParams int           // form parameters past it are dropped without a word; 0: none
 	skew      time.Duration // its clock less ours
 	linger    int           // a write takes effect after so many further reads
+	windows   bool          // searches by time of revocation work
+	granted   time.Duration // what those times are cut to
 
 	// fault is asked before and after each write is carried out; what it
 	// returns takes the place of the answer.

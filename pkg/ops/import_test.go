@@ -58,7 +58,9 @@ func (g *importGateway) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		g.take(w, r)
 	case strings.HasSuffix(r.URL.Path, "/certificates"):
 		g.search(w, r.URL.Query().Get("certificateSerialNumber"))
-	default: // download
+	case !strings.HasSuffix(r.URL.Path, "/download"):
+		http.NotFound(w, r)
+	default:
 		var n int
 		_, _ = fmt.Sscanf(strings.Split(r.URL.Path, "/")[4], "%d", &n)
 		w.Header().Set("Content-Type", cmapi.MediaDER)

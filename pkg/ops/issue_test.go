@@ -132,6 +132,10 @@ func (g *gateway) list(w http.ResponseWriter, q url.Values) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
 	g.lists++
+	if g.windows && q.Has("revocationTimeFrom") {
+		g.window(w, q)
+		return
+	}
 	known := []string{"subjectKeyIdentifier", "subjectCommonName", "validFromTimeFrom", "validFromTimeTo", "certificateSerialNumber", "subjectType", "searchLimit", "searchOffset"}
 	for name := range q {
 		if !slices.Contains(known, name) {

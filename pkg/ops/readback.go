@@ -23,6 +23,7 @@ func (r *Runner) readBack(ctx context.Context, w *StateChange, batch []Item, sen
 	var call *cmapi.Error
 	errors.As(answer, &call)
 	lost := call != nil && call.Lost
+	done := answer == nil || call != nil && !lost && len(call.Items) > 0 // but for what it names
 	named := map[string]*cmapi.ItemError{}
 	if call != nil {
 		for i := range call.Items {
@@ -41,7 +42,7 @@ func (r *Runner) readBack(ctx context.Context, w *StateChange, batch []Item, sen
 			break
 		}
 		unread = nil
-		states := r.read(ctx, w, batch, named, sentAt)
+		states := r.read(ctx, w, batch, named, sentAt, done)
 		var rest []Item
 		for i, it := range batch {
 			res, settled := w.judge(it, states[i], named[it.Key], sentAt)
@@ -93,11 +94,11 @@ const fewItems = 4
 // read reads the states of a batch. Many are read by a search over the time of
 // their revocation, together with those of other batches, and what is missing
 // there one by one; so is what the gateway named as failed.
-func (r *Runner) read(ctx context.Context, w *StateChange, batch []Item, named map[string]*cmapi.ItemError, sentAt time.Time) []state {
+func (r *Runner) read(ctx context.Context, w *StateChange, batch []Item, named map[string]*cmapi.ItemError, sentAt time.Time, done bool) []state {
 	if r.gate == nil || w.reason == nil || len(batch)-len(named) <= fewItems || sentAt.IsZero() {
 		return r.details(ctx, batch)
 	}
-	own := &look{w: w, items: batch, named: named, sentAt: sentAt, states: make([]state, len(batch))}
+	own := &look{w: w, items: batch, named: named, sentAt: sentAt, done: done, states: make([]state, len(batch))}
 	r.gate.Together(ctx, own, func(all []any, alone bool) {
 		looks := make([]*look, len(all))
 		for i, x := range all {
@@ -114,6 +115,7 @@ type look struct {
 	items  []Item
 	named  map[string]*cmapi.ItemError
 	sentAt time.Time
+	done   bool // the gateway says so: what a search does not show was not in its window
 	states []state
 }
 
@@ -140,7 +142,7 @@ func (r *Runner) readTogether(ctx context.Context, looks []*look, alone bool) {
 		reason := int(*l.w.reason)
 		win := byReason[reason]
 		if win == nil {
-			win = &window{reason: reason, since: l.sentAt, places: map[string]spot{}}
+			win = &window{reason: reason, since: l.sentAt, places: map[string]*spot{}}
 			byReason[reason] = win
 		}
 		if l.sentAt.Before(win.since) {
@@ -148,7 +150,10 @@ func (r *Runner) readTogether(ctx context.Context, looks []*look, alone bool) {
 		}
 		for i, it := range l.items {
 			if l.named[it.Key] == nil {
-				win.places[it.Key] = spot{&l.states[i], l.sentAt}
+				win.places[it.Key] = &spot{&l.states[i], l.sentAt, l.done}
+				if l.done {
+					win.due++
+				}
 			}
 		}
 	}
@@ -156,9 +161,7 @@ func (r *Runner) readTogether(ctx context.Context, looks []*look, alone bool) {
 		r.tellTime(ctx, looks)
 	}
 	for _, win := range byReason {
-		for r.readWindow(ctx, win, alone) && len(win.places)-win.found > fewItems {
-			r.memory().clock.widen()
-		}
+		r.readWindows(ctx, win, alone)
 	}
 	for _, l := range looks {
 		var missing []Item
@@ -204,13 +207,34 @@ func (r *Runner) tellTime(ctx context.Context, looks []*look) {
 type window struct {
 	reason int
 	since  time.Time
-	places map[string]spot
+	places map[string]*spot
 	found  int
+	due    int // of those not found, how many were done, as the gateway says
 }
 
 type spot struct {
 	state  *state
 	sentAt time.Time
+	done   bool
+}
+
+// readWindows searches a window, and wider ones as long as something is due
+// that they do not show. Where a wider one shows it, the next begin as wide.
+func (r *Runner) readWindows(ctx context.Context, win *window, alone bool) {
+	clock := &r.memory().clock
+	for spare := clock.before(); ; spare *= widerBy {
+		from, tight := clock.from(win.since, spare)
+		due := win.due
+		if !r.readWindow(ctx, win, from, alone) {
+			return
+		}
+		if spare > clock.before() && win.due < due {
+			clock.begin(spare)
+		}
+		if !tight || win.due <= fewItems {
+			return
+		}
+	}
 }
 
 // Pages of a window are read windowPages at a time. Beside writes that go on,
@@ -221,14 +245,11 @@ const (
 	longPage    = 30 * time.Millisecond
 )
 
-// readWindow searches a window. It proves nothing of what it does not show, so
-// one that cannot be read is no failure. tight says that a wider one may show
-// more.
-func (r *Runner) readWindow(ctx context.Context, win *window, alone bool) (tight bool) {
+// readWindow searches a window that begins at a time. It proves nothing of what
+// it does not show, so one that cannot be read is no failure.
+func (r *Runner) readWindow(ctx context.Context, win *window, from time.Time, alone bool) (read bool) {
 	const size = 500
-	clock := &r.memory().clock
-	filter := cmapi.CertificateFilter{SubjectType: everyType, RevocationReason: []int{win.reason}}
-	filter.RevocationTimeFrom, tight = clock.from(win.since)
+	filter := cmapi.CertificateFilter{SubjectType: everyType, RevocationReason: []int{win.reason}, RevocationTimeFrom: from}
 	var mu sync.Mutex
 	page := func(offset int) (hits, n int, err error) {
 		p, err := r.Client.Certificates.ListStates(ctx, filter, size, offset)
@@ -239,10 +260,12 @@ func (r *Runner) readWindow(ctx context.Context, win *window, alone bool) (tight
 		defer mu.Unlock()
 		for i := range p.Certificates {
 			c := &p.Certificates[i]
-			if at := win.places[c.CertID]; at.state != nil && at.state.cert == nil {
+			if at := win.places[c.CertID]; at != nil && at.state.cert == nil {
 				at.state.cert = c
-				clock.saw(at.sentAt, c.RevocationTime)
-				win.found++
+				r.memory().clock.saw(at.sentAt, c.RevocationTime)
+				if win.found++; at.done {
+					win.due--
+				}
 			}
 		}
 		return p.Hits, len(p.Certificates), nil
@@ -250,7 +273,7 @@ func (r *Runner) readWindow(ctx context.Context, win *window, alone bool) (tight
 	begun := time.Now()
 	hits, n, err := page(0)
 	if err != nil || n == 0 {
-		return tight && err == nil
+		return err == nil
 	}
 	next := n
 	more := func() (offset int, ok bool) {
@@ -278,6 +301,5 @@ func (r *Runner) readWindow(ctx context.Context, win *window, alone bool) (tight
 			return nil
 		})
 	}
-	_ = g.Wait()
-	return tight
+	return g.Wait() == nil
 }

@@ -317,3 +317,17 @@ func TestUnder(t *testing.T) {
 		}
 	}
 }
+
+// What comes after a record that cannot be printed is not printed, whether it
+// came together with it or later.
+func TestNothingAfterWhatFailed(t *testing.T) {
+	var b strings.Builder
+	w := NewWriter(certs, Options{Format: JSONL, Out: &b, Filter: mustFilter(`if .certid == "9" then error("no") else .certid end`)})
+	if err := w.Write(anna, bo, anna); err == nil {
+		t.Error("a filter that fails is no error")
+	}
+	_ = w.Write(anna)
+	if b.String() != "10003\n" {
+		t.Errorf("printed %q", b.String())
+	}
+}

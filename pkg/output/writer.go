@@ -113,7 +113,9 @@ func (w *Writer[T]) Write(values ...T) error {
 	}
 	for _, v := range values {
 		w.count++
-		w.keep(w.form.write(v))
+		if w.keep(w.form.write(v)); w.err != nil {
+			break
+		}
 	}
 	w.keep(w.out.Flush())
 	return w.err

@@ -105,7 +105,7 @@ func (o *issuing) run(ctx context.Context) error {
 		}
 		if o.dryRun {
 			f.Files().DryRun()
-		} else if err := o.readyToWrite(ctx, len(list)); err != nil {
+		} else if err := cmdutil.AskFirst(f); err != nil {
 			return err
 		}
 	}
@@ -148,14 +148,6 @@ func (o *issuing) run(ctx context.Context) error {
 		run.Parallel = 1
 	}
 	return run.Run(ctx, f, opt, o.job)
-}
-
-// readyToWrite refuses early what could not be asked or signed at the end.
-func (o *issuing) readyToWrite(ctx context.Context, n int) error {
-	if err := cmdutil.AskFirst(o.f); err != nil {
-		return err
-	}
-	return o.f.ReadyToSign(ctx, n)
 }
 
 // noteIssued tells what the runs before this one had issued.
@@ -210,6 +202,11 @@ func (o *issuing) makeReady(ctx context.Context, list []csr) error {
 // freezes the plan.
 func (o *issuing) connect(ctx context.Context, list []csr, in *cmapi.IssueRequest) (*ops.Runner, *bulk.Job, error) {
 	f := o.f
+	if !f.Resuming() {
+		if err := f.ReadyToSign(ctx, len(list)); err != nil {
+			return nil, nil, err
+		}
+	}
 	client, err := f.Client(ctx)
 	if err != nil {
 		return nil, nil, err

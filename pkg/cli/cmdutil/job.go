@@ -27,13 +27,17 @@ func (f *Factory) JobsDir() (string, error) {
 // JobRef is how a command names a job: by its name, or by its path where it is
 // in another folder than the jobs of this machine.
 func (f *Factory) JobRef(j *bulk.Job) string {
-	name := filepath.Base(j.Dir())
+	at, err := filepath.Abs(j.Dir())
+	if err != nil {
+		at = j.Dir()
+	}
+	name := filepath.Base(at)
 	if dir, err := f.JobsDir(); err == nil {
-		if dir, err = filepath.Abs(dir); err == nil && filepath.Join(dir, name) == j.Dir() {
+		if dir, err = filepath.Abs(dir); err == nil && filepath.Join(dir, name) == at {
 			return name
 		}
 	}
-	return shellquote.Join(j.Dir())
+	return shellquote.Join(at)
 }
 
 // NewJob makes the plan of a write and freezes it: fill puts the items in, ask

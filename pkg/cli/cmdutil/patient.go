@@ -1,6 +1,7 @@
 package cmdutil
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"io"
@@ -13,7 +14,8 @@ import (
 const patience = 2 * time.Second
 
 // piece is the most that one write holds: a reader that is slow takes it in
-// time, and is not taken for one that has stalled.
+// time, and is not taken for one that has stalled. It ends with a line where it
+// can, so that no record is torn when the run is given up.
 const piece = 4 << 10
 
 // errUnread says that patience is over.
@@ -44,7 +46,11 @@ func (w *patientWriter) Write(p []byte) (n int, err error) {
 		since := int64(time.Since(w.start))
 		w.change(notWriting, since)
 		var k int
-		k, err = w.out.Write(p[n:min(n+piece, len(p))])
+		next := p[n:min(n+piece, len(p))]
+		if end := bytes.LastIndexByte(next, '\n'); end >= 0 {
+			next = next[:end+1]
+		}
+		k, err = w.out.Write(next)
 		n += k
 		w.change(since, notWriting)
 	}

@@ -41,3 +41,26 @@ func TestPatientWriterWritesAll(t *testing.T) {
 		t.Errorf("Write to a closed pipe: %d, %v", n, err)
 	}
 }
+
+// No write ends in the middle of a line that fits into one.
+func TestPatientWriterWritesLines(t *testing.T) {
+	text := strings.Repeat(strings.Repeat("x", 99)+"\n", 200) + strings.Repeat("y", piece+100) + "\n" + "z"
+	var got strings.Builder
+	torn := 0
+	out := writerFunc(func(p []byte) (int, error) {
+		if got.Write(p); !bytes.HasSuffix(p, []byte("\n")) {
+			torn++
+		}
+		return len(p), nil
+	})
+	if n, err := newPatientWriter(out).Write([]byte(text)); n != len(text) || err != nil || got.String() != text {
+		t.Errorf("%d of %d, %v", n, len(text), err)
+	}
+	if torn != 2 { // the line that is too long, and the last
+		t.Errorf("%d writes end within a line", torn)
+	}
+}
+
+type writerFunc func([]byte) (int, error)
+
+func (f writerFunc) Write(p []byte) (int, error) { return f(p) }

@@ -199,6 +199,13 @@ func (f *Factory) plan(id *signer.Identity, n int, consent bool) {
 // take a PIN. How many PIN entries are to come is told before the first, as far
 // as the token shows it; the yes to the question of the write will be the consent.
 func (f *Factory) ReadyToSign(ctx context.Context, n int) error {
+	s, err := f.Settings()
+	if err != nil {
+		return err
+	}
+	if err := s.NeedServer(); err != nil { // before a password is typed
+		return err
+	}
 	if _, err := f.Signer(ctx); err != nil {
 		return err
 	}

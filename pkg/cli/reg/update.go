@@ -144,6 +144,7 @@ func (o *updateOptions) devices(ctx context.Context, cmd *cobra.Command, kind cm
 	if o.x, err = o.exclusions(true); err != nil {
 		return nil, err
 	}
+	o.fewer = o.x != nil
 	if o.from != "" {
 		devices, err := o.list(ctx, in, wishes{kind: kind, changes: true})
 		switch {

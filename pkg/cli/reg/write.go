@@ -28,7 +28,8 @@ type writeOptions struct {
 	limits             cmdutil.Limits
 	job                cmdutil.JobFlags
 
-	out []cmdutil.KeptOut // what --exclude keeps out
+	out   []cmdutil.KeptOut // what --exclude keeps out
+	fewer bool              // and more is left out after it was looked up
 }
 
 func (o *writeOptions) addFlags(cmd *cobra.Command, usageOfType, usageOfFrom, usageOfExclude string) {
@@ -70,7 +71,7 @@ func (o *writeOptions) begin(ctx context.Context, read func(cmapi.RegistrationKi
 	if b.keep, err = newKeeper(f, o.input.secret, b.devices, o.from != ""); err != nil {
 		return b, err
 	}
-	if !o.dryRun && !f.Resuming() && len(b.devices) > 0 {
+	if !o.dryRun && !f.Resuming() && !o.fewer && len(b.devices) > 0 {
 		if err := f.ReadyToSign(ctx, len(b.devices)); err != nil {
 			return b, err
 		}

@@ -6,14 +6,9 @@ import (
 	"errors"
 )
 
-// querier is a pool or a snapshot.
-type querier interface {
-	QueryRowContext(ctx context.Context, query string, args ...any) *sql.Row
-}
-
 // Get returns one certificate with its bytes; false when there is none.
 func (s *Store) Get(ctx context.Context, id int64) (Cert, bool, error) {
-	c, found, err := get(ctx, s.reader, id)
+	c, found, err := s.row(ctx, id)
 	if err != nil || !found {
 		return c, found, err
 	}
@@ -24,8 +19,9 @@ func (s *Store) Get(ctx context.Context, id int64) (Cert, bool, error) {
 	return c, true, nil
 }
 
-func get(ctx context.Context, db querier, id int64) (Cert, bool, error) {
-	return known(scan(db.QueryRowContext(ctx, selectOne, id)))
+// row is Get without the bytes.
+func (s *Store) row(ctx context.Context, id int64) (Cert, bool, error) {
+	return known(scan(s.reader.QueryRowContext(ctx, selectOne, id)))
 }
 
 // known is a row that may be missing.

@@ -130,7 +130,7 @@ func (s *Store) BySerial(ctx context.Context, issuerID, serial string) (Cert, bo
 	if id == 0 {
 		return Cert{}, false, nil
 	}
-	return get(ctx, s.reader, id)
+	return s.row(ctx, id)
 }
 
 func (c *columns) bySerial(issuerID, serial string) int64 {
