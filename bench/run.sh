@@ -15,7 +15,7 @@ echo "a key on a token ..." >&2
 echo "one revocation ..." >&2
 cmctl-sandbox exec --certs 2000 -- "$here/revoke.sh"
 echo "mass revocation against raw loops ..." >&2
-"$here/served.sh" --certs 1400000 -- "$here/bulk.sh"
+"$here/served.sh" --certs 2150000 -- "$here/bulk.sh"
 echo "mass revocation with a slow card ..." >&2
 "$here/card.sh"
 echo "a search over 20,000 certificates ..." >&2

@@ -59,6 +59,9 @@ func (r *resolver) run(ctx context.Context, each func(func(Entry) error) error, 
 		}
 		err := each(func(e Entry) (err error) {
 			if e.byID() {
+				if byID == nil {
+					byID = make([]Entry, 0, passedOn)
+				}
 				if byID = append(byID, e); len(byID) < passedOn {
 					return nil
 				}

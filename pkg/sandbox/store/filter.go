@@ -37,11 +37,7 @@ func (c *columns) filters(q *Query) ([]filter, error) {
 		}
 	}
 	for k, bounds := range timeBounds(q) {
-		switch {
-		case bounds == everything:
-		case k == colRevokedAt:
-			list = append(list, c.revokedSince(bounds.from), within(c.times[k], bounds))
-		default:
+		if bounds != everything {
 			list = append(list, within(c.times[k], bounds))
 		}
 	}
@@ -213,14 +209,11 @@ func within(col []int64, s span) filter {
 	}
 }
 
-// revokedSince leaves out blocks in which nothing was revoked since.
-func (c *columns) revokedSince(from int64) filter {
-	return func(lo int, sel []int32) []int32 {
-		if c.revoked[lo/block] < from {
-			return nil
-		}
-		return sel
-	}
+// barren tells of a block that none of its rows is among what was revoked after
+// a time, without a look at them.
+func (c *columns) barren(q *Query) func(lo int) bool {
+	from := timeBounds(q)[colRevokedAt].from
+	return func(lo int) bool { return c.revoked[lo/block] < from }
 }
 
 func among[T uint16 | int32](col []T, wanted []bool) filter {

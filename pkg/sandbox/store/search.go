@@ -87,23 +87,27 @@ func (c *columns) find(q *Query) (page []hit, hits int, err error) {
 	if err != nil {
 		return nil, 0, err
 	}
+	barren := c.barren(q)
 	first, last := max(q.Offset, 0), max(q.Offset, 0)+max(q.Limit, 0)
 	if q.Descending {
-		_, hits = c.pick(filters, 0, 0)
+		_, hits = c.pick(barren, filters, 0, 0)
 		first, last = max(hits-last, 0), max(hits-first, 0)
 	}
-	page, hits = c.pick(filters, first, last)
+	page, hits = c.pick(barren, filters, first, last)
 	return page, hits, nil
 }
 
-// pick counts the rows that pass the filters and returns those from the
-// first-th to before the last-th.
-func (c *columns) pick(filters []filter, first, last int) (page []hit, hits int) {
+// pick counts the rows that pass the filters, of which barren blocks have none,
+// and returns those from the first-th to before the last-th.
+func (c *columns) pick(barren func(lo int) bool, filters []filter, first, last int) (page []hit, hits int) {
 	var all, buf [block]int32
 	for k := range all {
 		all[k] = int32(k)
 	}
 	for lo := 0; lo < len(c.ids); lo += block {
+		if barren(lo) {
+			continue
+		}
 		sel := buf[:copy(buf[:], all[:min(block, len(c.ids)-lo)])]
 		for _, f := range filters {
 			if sel = f(lo, sel); len(sel) == 0 {
