@@ -21,7 +21,11 @@ func (s *Store) Get(ctx context.Context, id int64) (Cert, bool, error) {
 
 // row is Get without the bytes.
 func (s *Store) row(ctx context.Context, id int64) (Cert, bool, error) {
-	return known(scan(s.reader.QueryRowContext(ctx, selectOne, id)))
+	return known(scan(s.reader.QueryRowContext(ctx, selectOne, id), func(n int32) issuer {
+		s.mu.RLock()
+		defer s.mu.RUnlock()
+		return s.cols.issuers[n]
+	}))
 }
 
 // known is a row that may be missing.

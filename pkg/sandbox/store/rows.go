@@ -18,8 +18,7 @@ var (
 )
 
 var (
-	// Issuer and certificate both have an id, hence the prefixes.
-	selectOne  = "SELECT c." + strings.Join(certColumns, ", c.") + ", i.id, i.dn, i.aki FROM cert c JOIN issuer i ON i.n = c.issuer WHERE c.id = ?"
+	selectOne  = "SELECT " + strings.Join(certColumns, ", ") + " FROM cert WHERE id = ?"
 	selectPage = "SELECT " + strings.Join(ownColumns, ", ") + " FROM cert WHERE id IN (SELECT value FROM json_each(?)) ORDER BY id"
 	insertCert = insertCerts(1)
 )
@@ -49,18 +48,23 @@ func scanOwn(row interface{ Scan(...any) error }, more ...any) (Cert, error) {
 	return c, err
 }
 
-// scan reads a row of selectOne.
-func scan(row interface{ Scan(...any) error }) (Cert, error) {
+// scan reads a row of selectOne; issuerOf knows the issuers by their numbers.
+func scan(row interface{ Scan(...any) error }, issuerOf func(n int32) issuer) (Cert, error) {
 	var h Cert
 	var n int32
 	var times [timeColumns]int64
 	c, err := scanOwn(row, &n, &h.Type, &times[colNotBefore], &times[colNotAfter], &h.Revoked, &h.Reason, &times[colRevokedAt],
-		&h.PublicationAllowed, &times[colPublishedAt], &times[colOCSPAt], &h.IssuerID, &h.IssuerDN, &h.AKI)
+		&h.PublicationAllowed, &times[colPublishedAt], &times[colOCSPAt])
+	if err != nil {
+		return c, err
+	}
 	c.Type, c.Revoked, c.Reason, c.PublicationAllowed = h.Type, h.Revoked, h.Reason, h.PublicationAllowed
-	c.IssuerID, c.IssuerDN, c.AKI = h.IssuerID, h.IssuerDN, h.AKI
+	c.setIssuer(issuerOf(n))
 	c.setTimes(&times)
-	return c, err
+	return c, nil
 }
+
+func (c *Cert) setIssuer(i issuer) { c.IssuerID, c.IssuerDN, c.AKI = i.id, i.dn, i.aki }
 
 func (c *Cert) setTimes(t *[timeColumns]int64) {
 	c.NotBefore, c.NotAfter, c.RevokedAt = instant(t[colNotBefore]), instant(t[colNotAfter]), instant(t[colRevokedAt])

@@ -71,7 +71,7 @@ func (c *columns) hit(at int) hit {
 
 // complete adds to a row what it was not asked for.
 func (h *hit) complete(c *Cert) {
-	c.IssuerID, c.IssuerDN, c.AKI = h.issuer.id, h.issuer.dn, h.issuer.aki
+	c.setIssuer(h.issuer)
 	c.Type = EE
 	if h.state&isCA != 0 {
 		c.Type = CA

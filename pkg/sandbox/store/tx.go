@@ -15,7 +15,6 @@ type Tx struct {
 	ctx     context.Context
 	store   *Store
 	tx      *sql.Tx
-	one     *sql.Stmt        // selectOne; nil: not prepared yet
 	next    int64            // id of the next certificate
 	empty   bool             // no certificate but the sandbox's own
 	issuers map[issuer]int32 // those looked up
@@ -58,13 +57,15 @@ func (s *Store) Update(ctx context.Context, fn func(tx *Tx) error) error {
 
 // Get is Store.Get with what the transaction changed so far, and without the
 // bytes.
-func (tx *Tx) Get(id int64) (c Cert, found bool, err error) {
-	if tx.one == nil { // requests name many
-		if tx.one, err = tx.tx.PrepareContext(tx.ctx, selectOne); err != nil {
-			return Cert{}, false, err
+func (tx *Tx) Get(id int64) (Cert, bool, error) {
+	return known(scan(tx.tx.QueryRowContext(tx.ctx, selectOne, id), func(n int32) issuer {
+		for i, m := range tx.issuers { // a few
+			if m == n {
+				return i
+			}
 		}
-	}
-	return known(scan(tx.one.QueryRowContext(tx.ctx, id)))
+		return issuer{}
+	}))
 }
 
 // Revoke marks a certificate as revoked (Hold: on hold).
