@@ -212,6 +212,7 @@ func TestFewerTogetherTowardsTheEnd(t *testing.T) {
 	}{
 		{49, 256, false, false},
 		{50, 256, false, true},
+		{30, 50, false, false}, // more are to come
 		{49, 256, true, false},
 		{30, 70, true, false},
 		{30, 60, true, true},

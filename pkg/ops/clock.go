@@ -14,7 +14,6 @@ type clock struct {
 	last  least         // of the batches that were read together last
 	now   least         // of those that are being read
 	exact bool          // revocation times are not cut to seconds
-	spare time.Duration // by how much windows begin before what last tells; narrowBefore at least
 }
 
 // least is the smallest lead of a revocation time over the send.
@@ -80,31 +79,16 @@ func (c *clock) turn() {
 	if c.now.known {
 		c.last, c.now = c.now, least{}
 	}
-	c.spare /= 2
 }
 
 // Revocations show from a time on. Windows begin a little before it: at first
-// by as much as both clocks may be cut, then closely; by more for a while when
-// that did not show what was sent.
+// by as much as both clocks may be cut, then closely, and by more when that did
+// not show what was sent.
 const (
 	wideBefore   = 2 * cutTo
 	narrowBefore = 10 * time.Millisecond
 	widerBy      = 8
 )
-
-// before is by how much a window is to begin earlier than what was sent shows.
-func (c *clock) before() time.Duration {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	return max(c.spare, narrowBefore)
-}
-
-// begin makes windows begin so much earlier for a while.
-func (c *clock) begin(before time.Duration) {
-	c.mu.Lock()
-	c.spare = before
-	c.mu.Unlock()
-}
 
 // from is when a window begins that is to show what was sent at t. It is not
 // tight when it allows for all that clocks do, since too little is known or

@@ -219,19 +219,11 @@ type spot struct {
 }
 
 // readWindows searches a window, and wider ones as long as something is due
-// that they do not show. Where a wider one shows it, the next begin as wide.
+// that they do not show. How early that was noted cuts the next window.
 func (r *Runner) readWindows(ctx context.Context, win *window, alone bool) {
-	clock := &r.memory().clock
-	for spare := clock.before(); ; spare *= widerBy {
-		from, tight := clock.from(win.since, spare)
-		due := win.due
-		if !r.readWindow(ctx, win, from, alone) {
-			return
-		}
-		if spare > clock.before() && win.due < due {
-			clock.begin(spare)
-		}
-		if !tight || win.due <= fewItems {
+	for before := narrowBefore; ; before *= widerBy {
+		from, tight := r.memory().clock.from(win.since, before)
+		if !r.readWindow(ctx, win, from, alone) || !tight || win.due <= fewItems {
 			return
 		}
 	}

@@ -119,8 +119,8 @@ func TestReadTogether(t *testing.T) {
 			func(int) time.Duration { return -2800 * ms }, func(int) time.Duration { return -2800 * ms },
 		}, []int{10, 10}, []int{1, 0}},
 		{"quicker than before", ms, []func(int) time.Duration{
-			func(int) time.Duration { return 300 * ms }, soon, func(int) time.Duration { return -40 * ms }, soon,
-		}, []int{10, 28, 18, 13}, []int{1, 0, 0, 0}},
+			func(int) time.Duration { return 300 * ms }, soon, func(int) time.Duration { return -40 * ms }, func(int) time.Duration { return -75 * ms },
+		}, []int{10, 28, 18, 12}, []int{1, 0, 0, 0}},
 		{"ever quicker", ms, []func(int) time.Duration{
 			func(k int) time.Duration { return time.Duration(300-6*k) * ms }, soon,
 		}, []int{10, 10}, []int{1, 0}},
