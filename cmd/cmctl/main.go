@@ -7,4 +7,4 @@ import (
 	"github.com/cmctl/cmctl/pkg/cli"
 )
 
-func main() { os.Exit(cli.Main(os.Args[1:])) }
+func main() { os.Exit(cli.Main(os.Args[1:], os.Stdin, os.Stdout, os.Stderr)) }

@@ -142,7 +142,7 @@ func (j *Job) Run(ctx context.Context, w Write, o Options, report func(Result)) 
 // and notes the end. Run does so by itself, unless it ends with the First.
 func (j *Job) Stop(stop error, at time.Time, report func(Result)) error {
 	var err error
-	end := record{Type: recEnd, At: at.UTC(), Exit: int(j.tally().ExitCode(stop))}
+	end := record{Type: recEnd, At: at.UTC(), Exit: int(j.Tally().ExitCode(stop))}
 	if stop != nil {
 		end.Reason = stop.Error()
 		err = j.skipRest(stop, report)
@@ -171,31 +171,6 @@ func (j *Job) settledCounts() Counts {
 	}
 	return c
 }
-
-// tally is how all items stand.
-func (j *Job) tally() *Tally {
-	t := NewTally()
-	finished := 0 // most are
-	for i, s := range j.state {
-		if s == done {
-			finished++
-			continue
-		}
-		r := Result{Outcome: j.outcome(i)}
-		if w := j.wrong[i]; w != nil && !r.Outcome.Good() {
-			r.Err = w
-		}
-		t.Add(r)
-	}
-	if finished > 0 {
-		t.Counts[Done] += finished
-	}
-	return t
-}
-
-// Tally counts how all items stand, over all runs, and knows the exit code that
-// they come to.
-func (j *Job) Tally() *Tally { return j.tally() }
 
 // settlePending reads back what earlier runs sent and had no answer of. What
 // nothing was done to is open again.

@@ -27,6 +27,28 @@ func (j *Job) Counts() Counts {
 	return c
 }
 
+// Tally counts how all items stand, over all runs, and knows the exit code that
+// they come to.
+func (j *Job) Tally() *Tally {
+	t := NewTally()
+	finished := 0 // most are
+	for i, s := range j.state {
+		if s == done {
+			finished++
+			continue
+		}
+		r := Result{Outcome: j.outcome(i)}
+		if w := j.wrong[i]; w != nil && !r.Outcome.Good() {
+			r.Err = w
+		}
+		t.Add(r)
+	}
+	if finished > 0 {
+		t.Counts[Done] += finished
+	}
+	return t
+}
+
 // outcome is how one item stands: what was refused when the run stopped has
 // failed, though the next run comes to it again.
 func (j *Job) outcome(i int) Outcome {

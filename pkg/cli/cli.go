@@ -44,9 +44,9 @@ func WithTap(out, err io.Writer) Option {
 	}
 }
 
-// Main runs cmctl with the process's own arguments, streams, environment and
-// signals, and returns its exit code.
-func Main(args []string, options ...Option) int {
+// Main runs cmctl with the process's own environment and signals, and returns
+// its exit code.
+func Main(args []string, stdin, stdout, stderr *os.File, options ...Option) int {
 	if pkcs11.Serve(args) { // cmctl started itself to hold a PKCS#11 module
 		return int(exit.OK)
 	}
@@ -54,7 +54,7 @@ func Main(args []string, options ...Option) int {
 	// core file, which would hold keys and PINs.
 	debug.SetTraceback("crash")
 	noCore()
-	streams := terminal.New(os.Stdin, os.Stdout, os.Stderr, os.LookupEnv)
+	streams := terminal.New(stdin, stdout, stderr, os.LookupEnv)
 	f := &cmdutil.Factory{Streams: streams, Env: os.LookupEnv, Version: version, Now: time.Now}
 	ctx, catch, stop := catchSignals(f)
 	defer stop()

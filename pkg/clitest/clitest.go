@@ -32,10 +32,10 @@ import (
 // Main makes the test binary the programs that scripts run.
 func Main(m testscript.TestingM) {
 	testscript.Main(m, map[string]func(){
-		"cmctl":       func() { os.Exit(linger(cli.Main(os.Args[1:], tap()))) },
-		"cmctl-panic": func() { os.Exit(cli.Main([]string{"panic"}, cli.WithCommand(panicCommand()))) },
+		"cmctl":       func() { os.Exit(linger(cmctlMain(os.Args[1:], tap()))) },
+		"cmctl-panic": func() { os.Exit(cmctlMain([]string{"panic"}, cli.WithCommand(panicCommand()))) },
 		"cmctl-leak": func() {
-			os.Exit(cli.Main(append([]string{"leak"}, os.Args[1:]...), cli.WithCommand(leakCommand()), tap()))
+			os.Exit(cmctlMain(append([]string{"leak"}, os.Args[1:]...), cli.WithCommand(leakCommand()), tap()))
 		},
 		"cmctl-sandbox": func() { os.Exit(sandboxMain()) },
 		"make-token": func() {
@@ -71,6 +71,10 @@ func leakCommand() *cobra.Command {
 		_, err = cmd.OutOrStdout().Write(data)
 		return err
 	}}
+}
+
+func cmctlMain(args []string, options ...cli.Option) int {
+	return cli.Main(args, os.Stdin, os.Stdout, os.Stderr, options...)
 }
 
 func sandboxMain() int {

@@ -137,26 +137,28 @@ type CertificatePage struct {
 // List fetches one page (listCertificates): at most limit certificates after
 // skipping offset hits; 0 leaves either to the gateway.
 func (s *Certificates) List(ctx context.Context, f CertificateFilter, limit, offset int) (*CertificatePage, error) {
-	r := opListCertificates.read(f.page(limit, offset), acceptJSON)
-	a, err := s.c.Do(ctx, r)
-	if err != nil {
-		return nil, err
-	}
-	return readPage(r, a, (*Certificate).read)
+	return s.list(ctx, f, limit, offset, (*Certificate).read)
 }
 
 // ListStates is List for those who look for many certificates to see how they
 // stand: of each it reads CertID, Status, Reason and RevocationTime alone.
 func (s *Certificates) ListStates(ctx context.Context, f CertificateFilter, limit, offset int) (*CertificatePage, error) {
+	return s.list(ctx, f, limit, offset, (*Certificate).readState)
+}
+
+// readCertificate reads one of a page, with an object that others have used.
+type readCertificate func(*Certificate, []byte, *object) error
+
+func (s *Certificates) list(ctx context.Context, f CertificateFilter, limit, offset int, read readCertificate) (*CertificatePage, error) {
 	r := opListCertificates.read(f.page(limit, offset), acceptJSON)
 	a, err := s.c.Do(ctx, r)
 	if err != nil {
 		return nil, err
 	}
-	return readPage(r, a, (*Certificate).readState)
+	return readPage(r, a, read)
 }
 
-func readPage(r Request, a *Answer, read func(*Certificate, []byte, *object) error) (page *CertificatePage, err error) {
+func readPage(r Request, a *Answer, read readCertificate) (page *CertificatePage, err error) {
 	var o object
 	if err := decodeJSON(r, a, &o); err != nil {
 		return nil, err
