@@ -303,16 +303,20 @@ func excerpt(text []byte) string {
 	return fmt.Sprintf("%q", text)
 }
 
+// eachFile visits what is below a folder. What goes while it looks, such as the
+// socket or the lock of a process that is about to end, is not there to be
+// found; the folder itself has to be.
 func eachFile(dir string, visit func(path string, data []byte)) error {
 	return filepath.WalkDir(dir, func(path string, d fs.DirEntry, err error) error {
-		if err != nil || !d.Type().IsRegular() {
-			return err
+		if err == nil && d.Type().IsRegular() {
+			var data []byte
+			if data, err = os.ReadFile(path); err == nil {
+				visit(path, data)
+			}
 		}
-		data, err := os.ReadFile(path)
-		if err != nil {
-			return err
+		if path != dir && errors.Is(err, fs.ErrNotExist) {
+			return nil
 		}
-		visit(path, data)
-		return nil
+		return err
 	})
 }

@@ -3,7 +3,9 @@ package clitest
 import (
 	"encoding/base64"
 	"encoding/hex"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -105,5 +107,30 @@ func TestSecretIn(t *testing.T) {
 				t.Errorf("%s, shifted by %d: %v", form, shift, got)
 			}
 		}
+	}
+}
+
+// What goes while the folders are looked through is passed over, what stays is
+// found; a folder that is not there at all was never looked through.
+func TestEachFilePassesOverWhatGoes(t *testing.T) {
+	dir := t.TempDir()
+	for _, name := range []string{"a", "b", "c/d", "e"} {
+		path := filepath.Join(dir, name)
+		if err := errors.Join(os.MkdirAll(filepath.Dir(path), 0o700), os.WriteFile(path, nil, 0o600)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	var seen []string
+	err := eachFile(dir, func(path string, _ []byte) {
+		seen = append(seen, filepath.Base(path))
+		if err := errors.Join(os.RemoveAll(filepath.Join(dir, "b")), os.RemoveAll(filepath.Join(dir, "c"))); err != nil {
+			t.Fatal(err)
+		}
+	})
+	if got := strings.Join(seen, " "); err != nil || got != "a e" {
+		t.Errorf("saw %q, %v", got, err)
+	}
+	if err := eachFile(filepath.Join(dir, "c"), nil); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("a folder that is not there: %v", err)
 	}
 }
