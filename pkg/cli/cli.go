@@ -117,7 +117,11 @@ func catchSignals(f *cmdutil.Factory) (_ context.Context, catch, stop func()) {
 		s := <-got
 		code := signalCode(s)
 		cancel(exit.New(code, "", "%s", code.Kind()))
-		s = <-got
+		for first := time.Now(); ; {
+			if s = <-got; time.Since(first) > oneEvent(s) {
+				break
+			}
+		}
 		_, _ = fmt.Fprintln(f.Streams.Err, "cmctl: stopped at once: what was in flight is not read back")
 		if command := f.Resumable(); command != "" {
 			_, _ = fmt.Fprintf(f.Streams.Err, "hint: `%s` reads it back and goes on\n", command)
@@ -129,6 +133,16 @@ func catchSignals(f *cmdutil.Factory) (_ context.Context, catch, stop func()) {
 		go wait()
 	}
 	return ctx, catch, func() { signal.Stop(got); cancel(nil) }
+}
+
+// oneEvent is how long after a signal the next is one with it: a terminal that
+// closes sends SIGHUP by the kernel and by the shell, timeout(1) and service
+// managers send to the process and to its group. Nobody presses Ctrl-C so fast.
+func oneEvent(s os.Signal) time.Duration {
+	if s == os.Interrupt {
+		return 200 * time.Millisecond
+	}
+	return 2 * time.Second
 }
 
 func signalCode(s os.Signal) exit.Code {

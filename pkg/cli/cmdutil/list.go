@@ -50,6 +50,7 @@ const (
 	maxBinary = 256 << 20 // bytes of a file that is no text
 
 	listHint = "bare digits are certids; serials are written 0x..., dec:... or with colons, or the whole list with --as serial"
+	whyHint  = "a line of exclusions is a certid or a serial, and behind it, in words, why; a why that begins with a number goes into a CSV column why"
 	makeHint = "; `cmctl cert search` makes lists with -o jsonl or -o id"
 )
 
@@ -236,6 +237,10 @@ func (l *List) readPlain(text *textReader, r *reading) error {
 		e := l.entry(n)
 		if l.whys {
 			token, e.Why = cutWhy(token, l.as)
+			if named(e.Why, l.as) {
+				r.wrong(l, n, whyHint, "%q begins with two names: a line names one certificate", clip(string(line)))
+				return nil
+			}
 		}
 		if token == "" {
 			return nil
@@ -264,7 +269,7 @@ func (l *List) readPlain(text *textReader, r *reading) error {
 	case hexes.n > 0 && ids.n > 0:
 		return exit.Usagef(asHint, "%s: lines of digits only (line %d) and of hexadecimal (line %d) are mixed: certids or serials?", l.name, ids.first, hexes.first)
 	case hexes.n > 0:
-		return exit.Usagef(asHint, "%s:%d: %d lines are bare hexadecimal: certids are digits, serials need 0x, colons or --as serial", l.name, hexes.first, hexes.n)
+		return exit.Usagef(asHint, "%s:%d: %d lines are bare hexadecimal: certids are digits and do not begin with 0, serials need 0x, colons or --as serial", l.name, hexes.first, hexes.n)
 	case ids.n > 0 && serials.n > 0:
 		return exit.Usagef("make two lists of it", "%s: certids (line %d) and serials (line %d) are mixed: a list is of one kind", l.name, ids.first, serials.first)
 	}
@@ -294,6 +299,20 @@ func cutWhy(text string, as ListAs) (token, why string) {
 	return strings.TrimSpace(token), strings.TrimSpace(why)
 }
 
+// named tells whether words of why begin with what names a certificate: most
+// likely they were to be names as well.
+func named(why string, as ListAs) bool {
+	word, _, _ := strings.Cut(why, " ")
+	if i := strings.IndexAny(word, "\t,;"); i >= 0 {
+		word = word[:i]
+	}
+	if bareHex(word) {
+		return digits(word) || as == AsSerial && strings.ContainsAny(word, "0123456789") // "added" is a word
+	}
+	_, err := pki.ParseSerial(word)
+	return err == nil
+}
+
 // ParseEntry reads one bare token: a certid or a serial.
 func ParseEntry(token string, as ListAs) (Entry, error) {
 	var e Entry
@@ -310,6 +329,8 @@ func (e *Entry) parse(token string, as ListAs) (err error) {
 	case digits(token):
 		e.CertID = token
 		return checkCertID(token)
+	case token != "" && strings.Trim(token, "0123456789") == "":
+		return fmt.Errorf("%q is no certid, since they do not begin with 0: a serial needs 0x, colons or --as serial", clip(token))
 	case as == AsID:
 		return fmt.Errorf("%q is no certid: expected digits", clip(token))
 	case bareHex(token):

@@ -189,6 +189,12 @@ func TestParseListRefuses(t *testing.T) {
 		{"a long line is cut", strings.Repeat("x", 5000), "", []string{"xxx..."}, strings.Repeat("x", 100)},
 		{"UTF-16", utf16Text("10003\n"), "", []string{"UTF-16", "UTF-8"}, ""},
 		{"bytes", "\x00\x01\x02", "", []string{"no text"}, ""},
+		{"a zero byte behind lines that are right", "10001\n10002\n\x0010003\n10004\n", "", []string{"no text: byte 0 at offset 12"}, "UTF-16"},
+		{"a zero byte in a row", "certid,subject\n10001,a\n\x0010002,b\n", "", []string{"no text: byte 0 at offset 23"}, ""},
+		{"a zero byte in a record", string(half) + "\n\x00" + string(half), "", []string{"no text: byte 0"}, ""},
+		{"compressed", "\x1f\x8b\x08\x00\x00", "", []string{"no text", "zcat"}, "UTF-16"},
+		{"digits that begin with 0", "010001\n", "", []string{"list:1", "do not begin with 0"}, ""},
+		{"digits that begin with 0, as certids", "1\n010001\n", AsID, []string{"list:2", "do not begin with 0"}, ""},
 		{"bad colons", "12:3:45\n", "", []string{"list:1"}, ""},
 		{"a serial far too long", "0x" + strings.Repeat("1", 200), "", []string{"list:1"}, ""},
 
@@ -303,4 +309,39 @@ func FuzzParseList(f *testing.F) {
 			last = e.Line
 		}
 	})
+}
+
+// TestWhy: behind the name of what is left out stand words, and no other names.
+func TestWhy(t *testing.T) {
+	for _, c := range []struct {
+		line    string
+		as      ListAs
+		id, why string // empty: refused
+	}{
+		{line: "10003", id: "10003"},
+		{line: "10003 payroll, until May", id: "10003", why: "payroll, until May"},
+		{line: "10003,payroll", id: "10003", why: "payroll"},
+		{line: "10003; added by e2e tests", id: "10003", why: "added by e2e tests"},
+		{line: "10003 2026-11-26: asked for", id: "10003", why: "2026-11-26: asked for"},
+		{line: "10003,10004,10005"},
+		{line: "10003 10004 10005"},
+		{line: "10003;10004 and one"},
+		{line: "10003 0x1f"},
+		{line: "10003 dec:17 too"},
+		{line: "0a:1b\t0a:1c", as: AsSerial},
+		{line: "0a1b\t0a1c", as: AsSerial},
+	} {
+		l := &List{name: "list", as: c.as, whys: true, open: func() (io.ReadSeekCloser, error) { return notClosed{strings.NewReader(c.line + "\n")}, nil }}
+		var got []Entry
+		r := &reading{emit: func(e Entry) error { got = append(got, e); return nil }}
+		if err := l.read(r); err != nil {
+			t.Fatal(err)
+		}
+		switch {
+		case c.id == "" && (len(got) != 0 || r.bad.n != 1):
+			t.Errorf("%q: %+v, %d wrong", c.line, got, r.bad.n)
+		case c.id != "" && (len(got) != 1 || got[0].CertID != c.id || got[0].Why != c.why || r.bad.n != 0):
+			t.Errorf("%q: %+v, %v", c.line, got, r.bad.lines)
+		}
+	}
 }

@@ -134,18 +134,32 @@ func (t *textReader) wrap(err error) error {
 	return exit.Usagef("", "%s: %w", t.name, err)
 }
 
-// noZeros refuses what is no text.
+// noZeros refuses what is no text. What it cannot read it says again whenever it
+// is asked: a bufio.Reader forgets the error that came with what it looked ahead
+// at, and what stands behind it would pass for the end.
 type noZeros struct {
 	in   io.Reader
 	name string
 	at   int
+	err  error
 }
 
 func (z *noZeros) Read(p []byte) (int, error) {
+	if z.err != nil {
+		return 0, z.err
+	}
 	n, err := z.in.Read(p)
 	if i := bytes.IndexByte(p[:n], 0); i >= 0 {
-		return i, exit.Usagef("save it as UTF-8 text", "%s: this is no text: byte 0 at offset %d (UTF-16?)", z.name, z.at+i)
+		hint, guess := "save it as UTF-8 text", ""
+		switch at := z.at + i; {
+		case z.at == 0 && bytes.HasPrefix(p[:n], []byte("\x1f\x8b")):
+			hint = "it is compressed: unpack it first, such as by zcat"
+		case at < 4:
+			guess = " (UTF-16?)"
+		}
+		n, err = i, exit.Usagef(hint, "%s: this is no text: byte 0 at offset %d%s", z.name, z.at+i, guess)
 	}
 	z.at += n
+	z.err = err
 	return n, err
 }
