@@ -103,6 +103,21 @@ func (b *batch) flush(stopped bool) error {
 	return err
 }
 
+// reopen notes that nothing was done to items of an earlier run's batch: whatever
+// becomes of this run, they need not be looked at again.
+func (b *batch) reopen(items []Item) error {
+	if len(items) == 0 {
+		return nil
+	}
+	b.r.mu.Lock()
+	for _, it := range items {
+		b.r.j.state[it.Index] = open
+		delete(b.r.j.wrong, it.Index)
+	}
+	b.r.mu.Unlock()
+	return b.r.j.out.append(record{Type: recAnswered, At: b.r.o.Now().UTC(), Batch: b.number, Skipped: rangesOf(items)}, false)
+}
+
 // underWay tells which items the journal has as asked or sent.
 func (b *batch) underWay(results []Result) map[int]bool {
 	b.r.mu.Lock()

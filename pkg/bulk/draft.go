@@ -14,6 +14,11 @@ import (
 	"github.com/cmctl/cmctl/pkg/exit"
 )
 
+// draftFile is in the folder of a job until its plan is frozen. A journal that
+// ends within its plan and has none beside it was cut off, and may have sent
+// anything.
+const draftFile = "draft"
+
 // CheckName refuses a name that is no plain name of a folder.
 func CheckName(name string) error {
 	const letters = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-"
@@ -55,13 +60,14 @@ func Draft(dir, name, verb string, now time.Time) (*Job, error) {
 	if err := j.acquire(); err != nil {
 		return nil, err
 	}
-	file, err := openAppend(path, true)
-	if errors.Is(err, fs.ErrExist) {
-		if !abandoned(path) {
-			_ = j.lock.Unlock()
-			return nil, taken(j.Header.Job)
-		}
-		if err = os.Remove(path); err == nil {
+	if _, err := os.Lstat(path); err == nil && !abandoned(path) {
+		_ = j.lock.Unlock()
+		return nil, taken(j.Header.Job)
+	}
+	err := os.WriteFile(filepath.Join(j.dir, draftFile), nil, 0o600)
+	var file *os.File
+	if err == nil {
+		if err = os.Remove(path); err == nil || errors.Is(err, fs.ErrNotExist) {
 			file, err = openAppend(path, true)
 		}
 	}
@@ -83,6 +89,9 @@ func Draft(dir, name, verb string, now time.Time) (*Job, error) {
 // killed: nothing was sent, and nobody is at work on it. One that is damaged is
 // none.
 func abandoned(path string) bool {
+	if !drafted(path) {
+		return false
+	}
 	file, err := os.Open(path)
 	if err != nil {
 		return false
@@ -94,6 +103,12 @@ func abandoned(path string) bool {
 		}
 		return nil
 	})
+	return err == nil
+}
+
+// drafted tells a journal beside which it says that the plan is being made.
+func drafted(path string) bool {
+	_, err := os.Lstat(filepath.Join(filepath.Dir(path), draftFile))
 	return err == nil
 }
 
@@ -127,11 +142,14 @@ func (j *Job) Freeze() error {
 	j.chunks, j.state = j.builder.chunks, make([]state, j.Header.Items)
 	j.builder = nil
 	if j.dir != "" {
-		if err := syncFolder(j.dir); err != nil {
-			return exit.New(exit.Failure, "", "the journal: %w", err)
-		}
-		if err := syncFolder(filepath.Dir(j.dir)); err != nil {
-			return exit.New(exit.Failure, "", "the journal: %w", err)
+		for _, step := range []func() error{
+			func() error { return os.Remove(filepath.Join(j.dir, draftFile)) },
+			func() error { return syncFolder(j.dir) },
+			func() error { return syncFolder(filepath.Dir(j.dir)) },
+		} {
+			if err := step(); err != nil {
+				return exit.New(exit.Failure, "", "the journal: %w", err)
+			}
 		}
 	}
 	return nil

@@ -59,10 +59,11 @@ func (c Counts) Total() (n int) {
 
 // Tally counts outcomes and knows the exit code that they come to.
 type Tally struct {
-	Counts Counts
-	Signed int       // in a drill, and not sent
-	shared exit.Code // of what is neither done nor already; OK: none so far
-	First  *Result   // the first that has an error
+	Counts  Counts
+	Signed  int       // in a drill, and not sent
+	LeftOut int       // lines that were wrong and are no items
+	shared  exit.Code // of what is neither done nor already; OK: none so far
+	First   *Result   // the first that has an error
 }
 
 // NewTally counts from nothing.
@@ -99,17 +100,22 @@ func practised(r Result) bool {
 	return r.Outcome == Skipped && r.Err != nil && exit.Of(r.Err) == exit.OK
 }
 
+// Bad is how many are not as they were to be.
+func (t *Tally) Bad() int {
+	return t.Counts.Total() - t.Counts[Done] - t.Counts[Already] - t.Signed
+}
+
 // ExitCode is how a write on several items ends: what stopped it wins; else OK
 // when everything is done or already so; else Partial when something is; else
 // the code that all failures share, or Failure.
 func (t *Tally) ExitCode(stop error) exit.Code {
-	good := t.Counts[Done] + t.Counts[Already]
+	bad := t.Bad()
 	switch {
 	case stop != nil:
 		return exit.Of(stop)
-	case good == t.Counts.Total():
+	case bad == 0 && t.LeftOut == 0:
 		return exit.OK
-	case good > 0:
+	case bad == 0, t.Counts[Done]+t.Counts[Already] > 0:
 		return exit.Partial
 	}
 	return t.shared

@@ -33,6 +33,7 @@ type Job struct {
 	batches int
 	ended   *End
 	passed  bool // the pilot has
+	swept   bool // the search of the plan was repeated behind the last run
 }
 
 // chunk is where a record of items is in the journal.
@@ -95,6 +96,12 @@ func (j *Job) Close() error {
 
 // Ended is how the last run ended; nil when it has not, or was killed.
 func (j *Job) Ended() *End { return j.ended }
+
+// Closed says that nothing is left of the job: all items are settled, and the run
+// that settled the last of them has come to its end.
+func (j *Job) Closed() bool {
+	return j.Finished() && j.ended != nil && (j.swept || j.Header.Search == "" || j.Header.Drill)
+}
 
 // Busy says that another process is at work on the job.
 func (j *Job) Busy() bool {

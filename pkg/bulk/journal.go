@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"io"
 	"os"
 	"sync"
@@ -14,8 +15,8 @@ import (
 	"github.com/cmctl/cmctl/pkg/exit"
 )
 
-// journalVersion is that of the form of the file.
-const journalVersion = 1
+// journalVersion is that of the form of the file. 2: each line has a checksum.
+const journalVersion = 2
 
 // JournalFile is the journal's name in a job's folder.
 const JournalFile = "journal.jsonl"
@@ -36,10 +37,12 @@ type Header struct {
 	Drill     bool      `json:"drill,omitempty"`
 	Batch     int       `json:"batch"`
 	KeyColumn string    `json:"keyColumn,omitempty"` // what keys are called in lists; certid by default
+	OneGroup  bool      `json:"oneGroup,omitempty"`  // by its verb: lists need not give it, and another verb has another
 	Created   time.Time `json:"created"`
 	Items     int       `json:"items"`
 	Excluded  int       `json:"excluded,omitempty"`
 	LeftOut   int       `json:"leftOut,omitempty"` // wrong lines, by --skip-invalid
+	Remarks   []string  `json:"remarks,omitempty"` // what was odd about the input, as it was told
 	SHA256    string    `json:"sha256"`            // of the plan: see Builder.SHA256
 	Search    string    `json:"search,omitempty"`  // filters that the plan was made by
 	Summary   Summary   `json:"summary,omitzero"`
@@ -170,6 +173,7 @@ func (l *appender) append(r record, durable bool) error {
 	if err != nil {
 		return err
 	}
+	line = seal(line)
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.err != nil {
@@ -247,6 +251,22 @@ func (l *appender) flushAll() error {
 	return l.err
 }
 
+// sealed is what stands at the end of a line: the CRC-32 of the record without it.
+// A disk or a copy that changes a bit of what became of which items is found out.
+const sealed = `,"crc":"00000000"}`
+
+// seal puts the checksum into a record.
+func seal(line []byte) []byte {
+	sum := crc32.ChecksumIEEE(line)
+	return fmt.Appendf(line[:len(line)-1], `,"crc":"%08x"}`, sum)
+}
+
+// intact tells a line whose checksum is right.
+func intact(line []byte) bool {
+	n := len(line) - len(sealed)
+	return n > 0 && bytes.Equal(line, seal(append(bytes.Clone(line[:n]), '}')))
+}
+
 // memory is a store for what need not survive.
 type memory struct {
 	mu   sync.Mutex
@@ -291,14 +311,19 @@ func scan(s io.ReaderAt, each func(r *record, at, n int64) error) (int64, error)
 			return at, err
 		}
 		var r record
-		if err := json.Unmarshal(raw, &r); err != nil {
+		err = json.Unmarshal(raw, &r)
+		switch {
+		case err != nil:
+		case line == 1 && (r.Type != recStart || r.Version != journalVersion):
+			return at, fmt.Errorf("line 1: expected a journal of version %d", journalVersion)
+		case !intact(bytes.TrimRight(raw, "\r\n")):
+			err = errors.New("it was changed since it was written: its checksum is another")
+		}
+		if err != nil {
 			if _, e := in.Peek(1); errors.Is(e, io.EOF) {
 				return at, nil // torn: its blocks came to disk in another order
 			}
 			return at, fmt.Errorf("line %d: %w", line, err)
-		}
-		if line == 1 && (r.Type != recStart || r.Version != journalVersion) {
-			return at, fmt.Errorf("line 1: expected a journal of version %d", journalVersion)
 		}
 		if err := each(&r, at, int64(len(raw))); err != nil {
 			return at, fmt.Errorf("line %d: %w", line, err)

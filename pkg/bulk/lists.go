@@ -4,9 +4,9 @@ import (
 	"bufio"
 	"cmp"
 	"encoding/csv"
-	"errors"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 )
 
@@ -25,9 +25,33 @@ const (
 // OutcomeColumn is the column by which such a list is known.
 const OutcomeColumn = "outcome"
 
+// unwritten is the name of a list until all of them are whole.
+func unwritten(o Outcome) string { return "." + ListFile(o) + ".new" }
+
+// ListsAreDue says that the lists are not those of the last run: one was never
+// written to its end.
+func (j *Job) ListsAreDue() bool {
+	there := func(name string) bool {
+		_, err := os.Lstat(filepath.Join(j.dir, name))
+		return err == nil
+	}
+	return j.lock != nil && slices.ContainsFunc(Outcomes(), func(o Outcome) bool { return !there(ListFile(o)) || there(unwritten(o)) })
+}
+
 // WriteLists writes a list for each way in which items end, as of now. Where
 // none ended so there is the header alone: scripts feed every one of them back.
-func (j *Job) WriteLists() (err error) {
+func (j *Job) WriteLists() error {
+	err := j.writeLists()
+	for _, o := range Outcomes() {
+		if err != nil {
+			return err // what is unwritten stays: by that it is known
+		}
+		err = os.Rename(filepath.Join(j.dir, unwritten(o)), filepath.Join(j.dir, ListFile(o)))
+	}
+	return err
+}
+
+func (j *Job) writeLists() (err error) {
 	files := map[Outcome]*os.File{}
 	outs := map[Outcome]*csv.Writer{}
 	bufs := map[Outcome]*bufio.Writer{}
@@ -38,11 +62,7 @@ func (j *Job) WriteLists() (err error) {
 		}
 	}()
 	for _, o := range Outcomes() {
-		path := filepath.Join(j.dir, ListFile(o))
-		if err := os.Remove(path); err != nil && !errors.Is(err, os.ErrNotExist) {
-			return err
-		}
-		file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+		file, err := os.OpenFile(filepath.Join(j.dir, unwritten(o)), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 		if err != nil {
 			return err
 		}
@@ -61,7 +81,11 @@ func (j *Job) WriteLists() (err error) {
 				code = strconv.Itoa(rec.Code)
 			}
 		}
-		return w.Write([]string{r.Key, r.Group, string(r.Outcome), code, message, r.ID})
+		group := r.Group
+		if j.Header.OneGroup {
+			group = ""
+		}
+		return w.Write([]string{r.Key, group, string(r.Outcome), code, message, r.ID})
 	})
 }
 

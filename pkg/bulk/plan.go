@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/cmctl/cmctl/pkg/exit"
 )
@@ -184,7 +185,7 @@ func (b *Builder) Exclude(it Item, why string) error {
 	}
 	b.excluded++
 	b.keptOut[it.Key] = struct{}{}
-	if why == "" {
+	if why = strings.Join(strings.Fields(why), " "); why == "" { // a line of its own, wherever it is told
 		why = "no reason given"
 	}
 	count(b.summary.Exclusions, why)

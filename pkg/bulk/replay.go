@@ -13,6 +13,11 @@ import (
 	"github.com/cmctl/cmctl/pkg/exit"
 )
 
+// ErrUnfinished says that a job's program was killed before its plan stood.
+var ErrUnfinished = errors.New("its plan was never finished, and nothing was sent")
+
+var errCutOff = errors.New("it ends within its plan: it was cut off, or copied in part, and what it sent is not known")
+
 // Open takes up a job to go on with it: by the path of its folder or journal.
 // A last line that a crash has torn is cut off. A finished one that cannot be
 // written is for reading.
@@ -60,8 +65,9 @@ func openJob(path string, write bool) (*Job, error) {
 	size, err := j.replay()
 	hint := "take the journal anew from where the job began, or from a backup; what is done already, the gateway tells: `cmctl cert show`"
 	if err == nil && j.Header.Items == 0 {
-		hint = "begin anew: `--job " + j.Header.Job + "` takes its place"
-		err = errors.New("its plan was never finished, and nothing was sent")
+		if err = errCutOff; drafted(path) {
+			hint, err = "begin anew: `--job "+j.Header.Job+"` takes its place", ErrUnfinished
+		}
 	}
 	if err != nil {
 		_ = j.Close()
@@ -116,8 +122,10 @@ func (j *Job) replay() (int64, error) {
 			j.state = make([]state, n)
 		case recRun:
 			j.runs++
-			j.ended = nil
+			j.ended, j.swept = nil, false
 			j.anew()
+		case recNew:
+			j.swept = j.swept || !r.At.IsZero()
 		case recPilot:
 			j.passed = true
 		case recEnd:

@@ -1,6 +1,7 @@
 package bulk
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -20,6 +21,11 @@ type Options struct {
 	Batch    int // most items in one request; 0: as the job was begun
 	Rate     int // most items a second; 0: as fast as it goes
 	First    int // send only of so many first items of the plan, and go on after that; 0: all
+
+	// Closing is called when nothing is under way any more, with what stopped the
+	// run, before its end is noted: what it returns is how the run ended. nil:
+	// there is nothing to close.
+	Closing func(stop error) error
 
 	Officer, Name string // SHA-256 of the signing certificate, and its subject
 	Progress      func(Progress)
@@ -113,24 +119,29 @@ func (j *Job) Run(ctx context.Context, w Write, o Options, report func(Result)) 
 		return err
 	}
 	j.runs++
-	j.ended = nil
+	j.ended, j.swept = nil, false
 	j.anew()
-	defer r.watch()()
+	unwatched := r.watch()
 	feed, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	r.cancel = cancel
 	unwatch := context.AfterFunc(feed, func() { r.mu.Lock(); r.room.Broadcast(); r.mu.Unlock() })
 	defer unwatch()
 
-	stop := r.settlePending(ctx)
-	if stop == nil {
-		stop = r.sendOpen(feed)
+	unsettled := r.settlePending(ctx)
+	stop := unsettled
+	if stop == nil || exit.Of(stop) == exit.Unavailable && ctx.Err() == nil { // what cannot be read holds nothing else up
+		stop = cmp.Or(r.sendOpen(feed), unsettled)
 	}
 	if stop == nil && ctx.Err() != nil && !r.complete() {
 		stop = context.Cause(ctx)
 	}
+	unwatched()
 	if o.First > 0 && stop == nil {
 		return j.out.flushAll() // it goes on, after a question that may last
+	}
+	if o.Closing != nil {
+		stop = o.Closing(stop)
 	}
 	if err := j.Stop(stop, o.Now(), report); stop == nil {
 		stop = err
@@ -188,16 +199,7 @@ func (r *run) settlePending(ctx context.Context) error {
 			}
 			b := &batch{r: r, number: p.number, at: p.at}
 			rest, err := r.w.Settle(ctx, items, p.at, func(res Result) { b.took(stillInDoubt(res)) })
-			r.mu.Lock()
-			for _, it := range rest {
-				r.j.state[it.Index] = open
-				delete(r.j.wrong, it.Index)
-			}
-			r.mu.Unlock()
-			if ferr := b.flush(false); err == nil {
-				err = ferr
-			}
-			return err
+			return cmp.Or(b.flush(false), b.reopen(rest), err)
 		})
 	}
 	err := g.Wait()

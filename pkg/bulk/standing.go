@@ -31,6 +31,7 @@ func (j *Job) Counts() Counts {
 // they come to.
 func (j *Job) Tally() *Tally {
 	t := NewTally()
+	t.LeftOut = j.Header.LeftOut
 	finished := 0 // most are
 	for i, s := range j.state {
 		if s == done {

@@ -276,7 +276,7 @@ func (r *Runner) readWindow(ctx context.Context, win *window, from time.Time, al
 	}
 	var g errgroup.Group
 	workers := 1
-	if alone || time.Since(begun) > longPage {
+	if alone || time.Since(begun) > longPage && !r.swift {
 		workers = windowPages
 	}
 	for range workers {

@@ -48,6 +48,7 @@ func newMass(t *testing.T) *mass {
 	g := newGateway(t)
 	g.windows = true
 	r, _ := g.runner(t, nil)
+	r.swift = true
 	return &mass{g: g, r: r, w: Revoke(pki.Superseded), next: 10001, now: time.Date(2026, 3, 1, 12, 0, 0, 123e6, time.UTC)}
 }
 

@@ -30,6 +30,7 @@ type Runner struct {
 	gate   bulk.Gate
 	shared *memory                                    // of a run, among its batches
 	sleep  func(context.Context, time.Duration) error // tests replace it
+	swift  bool                                       // tests: no page takes long, however busy the machine is
 }
 
 // NewRunner makes a Runner for one run.

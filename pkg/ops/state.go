@@ -113,24 +113,34 @@ func split(items []Item, n int) (parts [][]Item) {
 	return append(parts, items)
 }
 
-// Settle reads the state of items whose answer an earlier run never had.
+// Settle reads the state of items whose answer an earlier run never had, several
+// times where the gateway cannot be read just now.
 func (c *changes) Settle(ctx context.Context, items []Item, sent time.Time, report func(Result)) ([]Item, error) {
 	w, err := c.of(items[0].Group)
 	if err != nil {
 		return nil, err
 	}
-	var rest []Item
+	var rest, again []Item
 	var unread error
-	states := c.r.details(ctx, items)
-	for i, it := range items {
-		res, settled := w.judge(it, states[i], nil, sent)
-		switch {
-		case !settled:
-			rest = append(rest, it)
-		case res.Outcome == Unknown && exit.Of(res.Err) != exit.Failure: // the gateway cannot be read: a later run may
-			unread = cmp.Or(unread, res.Err)
-		default:
-			report(res)
+	for _, wait := range settleWaits {
+		if wait > 0 && (len(again) == 0 || c.r.pause(ctx, wait) != nil) {
+			break
+		}
+		if wait > 0 {
+			items = again
+		}
+		again, unread = nil, nil
+		states := c.r.details(ctx, items)
+		for i, it := range items {
+			res, settled := w.judge(it, states[i], nil, sent)
+			switch {
+			case !settled:
+				rest = append(rest, it)
+			case res.Outcome == Unknown && exit.Of(res.Err) != exit.Failure: // the gateway cannot be read: a later look may
+				again, unread = append(again, it), cmp.Or(unread, res.Err)
+			default:
+				report(res)
+			}
 		}
 	}
 	return rest, unread

@@ -113,7 +113,7 @@ func runChange(ctx context.Context, o *changeOptions, c change) error {
 		if err != nil {
 			return err
 		}
-		job.Header.Describe, job.Header.Search = w.Describe, o.selection.Search
+		job.Header.Describe, job.Header.Search, job.Header.OneGroup = w.Describe, o.selection.Search, !o.selection.Reasons
 		if o.pilot.n < job.Plan().Len() {
 			job.Header.Pilot = o.pilot.n
 		}

@@ -134,6 +134,6 @@ func (f *Factory) TellUnused(all []*Exclusion) {
 		}
 	}
 	if unused.n > 0 {
-		f.warnAll(Plural(unused.n, "exclusion")+" without effect, since not selected", unused)
+		f.remark("exclusions", Plural(unused.n, "exclusion")+" without effect, since not selected:\n"+unused.text())
 	}
 }

@@ -49,6 +49,7 @@ type Factory struct {
 	tokens   *pkcs11.Tokens
 	args     []string // of the command that runs
 	files    OutFiles
+	remarks  []string // on the input
 
 	underWay  atomic.Pointer[string] // the command that goes on with the job that runs
 	resumed   *bulk.Job              // goes on; nil: none
@@ -153,12 +154,11 @@ func (f *Factory) Alert(kind, format string, args ...any) {
 	_, _ = fmt.Fprintln(f.Streams.Err, string(output.EscapeJSON(raw)))
 }
 
-// warnAll tells what was left out, line by line.
-func (f *Factory) warnAll(title string, p problems) {
-	f.Warn("%s:", title)
-	for _, l := range p.all() {
-		f.Warn("%s", l)
-	}
+// remark tells, in every form, what is odd about the input: the plan that is made
+// of it may not be the one that was meant. The journal keeps it.
+func (f *Factory) remark(kind, text string) {
+	f.remarks = append(f.remarks, text)
+	f.Alert(kind, "%s", text)
 }
 
 // ConfigFile loads the file of contexts. One that was named has to be there: a

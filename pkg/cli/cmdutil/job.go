@@ -65,17 +65,22 @@ func (f *Factory) NewJob(ctx context.Context, verb string, flags JobFlags, singl
 	h.Flags, h.Args = f.keptFlags()
 	h.Folder, _ = os.Getwd()
 	h.Mark, h.Marked = f.files.made()
-	for _, step := range []func() error{
-		func() error { return fill(j) }, // before a key is opened: most of what may be wrong is wrong here
-		func() error { return flags.CheckDigest(j.Plan()) },
-		func() error { return f.bind(ctx, h) },
-		func() error { return ask(j) },
-		j.Freeze,
-	} {
-		if err := step(); err != nil {
-			j.Discard()
-			return nil, err
+	if err := f.files.Try(func() error {
+		for _, step := range []func() error{
+			func() error { return fill(j) }, // before a key is opened: most of what may be wrong is wrong here
+			func() error { return flags.CheckDigest(j.Plan()) },
+			func() error { return f.bind(ctx, h) },
+			func() error { return ask(j) },
+			func() error { h.Remarks = f.remarks; return j.Freeze() },
+		} {
+			if err := step(); err != nil {
+				return err
+			}
 		}
+		return nil
+	}); err != nil {
+		j.Discard()
+		return nil, err
 	}
 	return j, nil
 }

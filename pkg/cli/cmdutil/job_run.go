@@ -1,6 +1,7 @@
 package cmdutil
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"path/filepath"
@@ -114,19 +115,33 @@ func (r *JobRun[T]) Run(ctx context.Context, f *Factory, opt output.Options, fla
 			}
 		},
 	}
+	options.Closing = func(stop error) error {
+		progress.Clear()
+		return r.close(ctx, stop)
+	}
 	stop := r.pilot(ctx, f, p, options)
 	if stop == nil {
 		stop = r.Job.Run(ctx, r.Write, options, p.take)
 	} else if r.Job.Ended() == nil { // the others do not follow
+		stop = options.Closing(stop)
 		if err := r.Job.Stop(stop, client.Now(), p.take); err != nil {
 			stop = errors.Join(stop, err)
 		}
 	}
 	progress.Clear()
-	if r.Sweep != nil && stop == nil && !flags.Drill {
+	return r.end(ctx, f, p, stop)
+}
+
+// close does what is to be done behind the last item, and tells how the run
+// ended.
+func (r *JobRun[T]) close(ctx context.Context, stop error) error {
+	if r.Finish != nil {
+		stop = cmp.Or(stop, r.Finish())
+	}
+	if r.Sweep != nil && stop == nil && !r.Job.Header.Drill {
 		stop = r.Sweep(ctx)
 	}
-	return r.end(ctx, f, p, stop)
+	return stop
 }
 
 // pilot sends the first few and asks whether the others follow. A run that goes
@@ -176,34 +191,40 @@ func (f *Factory) signers(s *config.Settings) int {
 	return runtime.NumCPU()
 }
 
+// WriteLists writes the lists of what became of the items of a job.
+func WriteLists(j *bulk.Job, ref string) error {
+	if err := j.WriteLists(); err != nil {
+		return exit.New(exit.Failure, "make room there; `cmctl job resume "+ref+"` writes them anew", "the lists of what became of the items: %w", err)
+	}
+	return nil
+}
+
 // end writes the lists of what became of the items while what is left is
 // printed, which may wait for its reader, and makes the error that the run ends
 // with.
 func (r *JobRun[T]) end(ctx context.Context, f *Factory, p *printer[T], stop error) error {
-	if r.Finish != nil {
-		if err := r.Finish(); stop == nil {
-			stop = err
-		}
-	}
 	printed := p.finish(stop)
 	name, ref := "", ""
 	if r.Job.Dir() != "" {
 		name, ref = r.Job.Header.Job, f.JobRef(r.Job)
-		if err := r.Job.WriteLists(); err != nil {
-			f.Warn("the lists of what became of the items: %v", err)
+		if err := WriteLists(r.Job, ref); err != nil && stop == nil {
+			stop = err
+		} else if err != nil {
+			f.Warn("%v", err)
 		}
 	}
 	switch err := printed(ctx); {
 	case err != nil && stop == nil:
-		stop = exit.New(exit.Failure, "everything was carried out; look at it with `"+r.Look+"`", "the results cannot be printed: %w", err)
+		stop = exit.New(exit.Failure, cmp.Or(reportHint(ref), "look at what was carried out with `"+r.Look+"`"), "the results cannot be printed: %w", err)
 	case err != nil:
 		f.Warn("the results cannot be printed: %v", err)
 	}
 	if err := r.Job.Close(); err != nil && stop == nil {
 		stop = err
 	}
+	p.tally.LeftOut = r.Job.Header.LeftOut
 	return Ending{
-		Verb: r.Verb, Name: r.Name, Again: r.Again, Job: name, Ref: ref, LeftOut: r.Job.Header.LeftOut, Excluded: r.Job.Header.Excluded, Summary: r.Job.Header.Summary, Drill: r.Job.Header.Drill,
-		Before: r.Job.Runs() > 1, Whole: r.Job.Tally(), Finished: r.Job.Finished(),
+		Verb: r.Verb, Name: r.Name, Again: r.Again, Job: name, Ref: ref, Excluded: r.Job.Header.Excluded, Summary: r.Job.Header.Summary, Drill: r.Job.Header.Drill,
+		Before: r.Job.Runs() > 1, Whole: r.Job.Tally(), Closed: r.Job.Closed(),
 	}.Err(f, p.tally, stop)
 }

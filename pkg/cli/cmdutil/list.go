@@ -63,6 +63,7 @@ type List struct {
 	whys bool // behind the first word of a plain line stands why it is left out
 	kind listKind
 	ends bool     // it is of what became of items: it may be without any
+	past bool     // it has reasons that are those of the past
 	odd  []string // what is to be said of its columns
 	open func() (io.ReadSeekCloser, error)
 }

@@ -6,6 +6,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/cmctl/cmctl/pkg/bulk"
 	"github.com/cmctl/cmctl/pkg/exit"
@@ -66,7 +67,8 @@ func csvColumnsOf(header []string) (csvColumns, error) {
 }
 
 // odd tells columns that have no meaning and look like one that has, and that
-// the header does not have: most likely a slip of the pen.
+// the header does not have: most likely a slip of the pen. A reason that is
+// overlooked cannot be taken back.
 func (c csvColumns) odd(header []string) (notes []string) {
 	for _, h := range header {
 		name := strings.ToLower(strings.NewReplacer(" ", "", "_", "", "-", "", `"`, "").Replace(h))
@@ -74,7 +76,7 @@ func (c csvColumns) odd(header []string) (notes []string) {
 			continue
 		}
 		for _, known := range slices.Sorted(maps.Keys(columnNames)) {
-			if !c.has(columnNames[known]) && spelling.Distance(name, known) <= min(2, len(known)/3) {
+			if !c.has(columnNames[known]) && (spelling.Distance(name, known) <= min(2, len(known)/3) || known == colReason && strings.Contains(name, known)) {
 				notes = append(notes, fmt.Sprintf("column %q is not known and left alone: is it %s?", h, known))
 				break
 			}
@@ -164,7 +166,10 @@ func (l *List) row(cols csvColumns, row CSVRow) (Entry, error) {
 	switch {
 	case e.CertID == "" && e.Serial == "":
 		return e, errors.New("the row has neither certid nor serial")
+	case !utf8.ValidString(e.Issuer + e.Subject):
+		return e, errNotUTF8
 	case cols.has(colStatus) || cols.has(colRevoked):
+		l.past = l.past || get(colReason) != ""
 		return e, nil
 	}
 	return e, e.want(get(colReason))

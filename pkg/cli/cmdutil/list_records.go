@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/cmctl/cmctl/pkg/cmapi"
 	"github.com/cmctl/cmctl/pkg/exit"
@@ -18,6 +19,9 @@ const jsonHint = "each line is one record as `cmctl cert search -o jsonl` prints
 // record reads what names a certificate in a `cert search` record. A reason
 // beside a state is that of the past; without one it is what is wanted.
 func (l *List) record(n int, raw []byte) (Entry, error) {
+	if !utf8.Valid(raw) {
+		return Entry{}, errNotUTF8
+	}
 	var c cmapi.Certificate
 	if err := json.Unmarshal(raw, &c); err != nil {
 		return Entry{}, fmt.Errorf("not a JSON record: %w", err)
@@ -49,8 +53,12 @@ func (l *List) record(n int, raw []byte) (Entry, error) {
 	if c.Status == "" && c.RevocationTime.IsZero() {
 		return e, e.want(c.Reason)
 	}
+	l.past = l.past || c.Reason != ""
 	return e, nil
 }
+
+// errNotUTF8 says that names cannot be compared with what the gateway says.
+var errNotUTF8 = errors.New("this is not UTF-8: save the list as UTF-8")
 
 // want reads the reason that is wanted.
 func (e *Entry) want(reason string) error {

@@ -113,9 +113,14 @@ func (ls *Lists) Close() {
 func (ls *Lists) tellColumns(f *Factory) {
 	for _, l := range ls.lists {
 		for _, note := range l.odd {
-			f.Warn("%s%s", place(l.name, 0), note)
+			f.remark("columns", place(l.name, 0)+note)
 		}
 	}
+}
+
+// past tells lists that have reasons, and these of the past.
+func (ls *Lists) past() bool {
+	return slices.ContainsFunc(ls.lists, func(l *List) bool { return l.past })
 }
 
 // empty refuses lists without an entry, but for those of what became of items:

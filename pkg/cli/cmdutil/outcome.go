@@ -65,12 +65,11 @@ type Ending struct {
 	Again    string                   // what to do after a run that was stopped and has no journal
 	Job      string                   // its name; empty: no journal
 	Ref      string                   // how commands name it
-	LeftOut  int                      // wrong lines, by --skip-invalid
 	Excluded int
 	Summary  bulk.Summary
 	Drill    bool
 
-	Finished bool // nothing is left to go on with
+	Closed bool // nothing is left to go on with
 
 	Before bool        // earlier runs worked on the job too
 	Whole  *bulk.Tally // then, how all of its items stand
@@ -91,8 +90,8 @@ func (e Ending) Err(f *Factory, t *bulk.Tally, stop error) error {
 	if e.Excluded > 0 {
 		text += fmt.Sprintf(", %d excluded", e.Excluded)
 	}
-	if e.LeftOut > 0 {
-		text += fmt.Sprintf(", %d wrong lines left out", e.LeftOut)
+	if t.LeftOut > 0 {
+		text += ", " + Plural(t.LeftOut, "wrong line") + " left out"
 	}
 	if e.Job != "" {
 		text += "; job " + e.Job
@@ -103,15 +102,16 @@ func (e Ending) Err(f *Factory, t *bulk.Tally, stop error) error {
 		}
 		f.Notice("%s", text)
 	}
-	code := t.ExitCode(stop)
+	whole := t
 	if e.Before {
-		code = e.Whole.ExitCode(stop)
+		whole = e.Whole
 	}
+	code := whole.ExitCode(stop)
 	switch {
-	case code == exit.OK && e.LeftOut > 0:
-		return LeftOutError(e.LeftOut)
 	case code == exit.OK:
 		return nil
+	case stop == nil && whole.Bad() == 0:
+		return LeftOutError(t.LeftOut)
 	case stop != nil && t.First == nil && total == 1 && !e.Before: // it is done, and something else is wrong
 		return exit.New(code, e.hint(code, stop), "%w", stop)
 	case stop != nil && total == 1 && t.First != nil && e.Again == "":
@@ -120,11 +120,18 @@ func (e Ending) Err(f *Factory, t *bulk.Tally, stop error) error {
 		return exit.New(code, e.hint(code, stop), "%s: %s; %w", e.Verb, all, stop)
 	case total == 1 && t.First != nil:
 		return exit.New(code, "", "%s: %w", e.Name(*t.First), t.First.Err)
-	case t.First == nil:
-		return exit.New(code, "", "%s: %s", e.Verb, all)
+	case t.First == nil: // of an earlier run
+		return exit.New(code, reportHint(e.Ref), "%s: %s", e.Verb, all)
 	}
-	bad := total - t.Counts[ops.Done] - t.Counts[ops.Already]
-	return exit.New(code, exit.HintOf(t.First.Err), "%d of %d not done, the first: %s: %v", bad, total, e.Name(*t.First), t.First.Err)
+	return exit.New(code, exit.HintOf(t.First.Err), "%d of %d not done, the first: %s: %v", t.Bad(), total, e.Name(*t.First), t.First.Err)
+}
+
+// reportHint is where to read what became of each item of a job.
+func reportHint(ref string) string {
+	if ref == "" {
+		return ""
+	}
+	return "`cmctl job report " + ref + "` tells what became of each item"
 }
 
 // LeftOutError is how a write ends that --skip-invalid left lines out of, with
@@ -137,13 +144,13 @@ func LeftOutError(n int) error {
 // key or the gateway has its own advice and comes back the same.
 func (e Ending) hint(code exit.Code, stop error) string {
 	again := e.Again
-	if e.Job != "" && !e.Finished {
+	if e.Job != "" && !e.Closed {
 		again = "`cmctl job resume " + e.Ref + "` goes on where it stopped"
 	}
 	switch hint := exit.HintOf(stop); {
 	case hint == "", again != "" && (code == exit.Unavailable || code >= exit.Hangup):
 		return again
-	case e.Job != "" && !e.Finished:
+	case e.Job != "" && !e.Closed:
 		return hint + "; then " + again
 	default:
 		return hint

@@ -23,6 +23,7 @@ type OutFile struct {
 	Path  string
 	tmp   *os.File
 	force bool
+	of    *OutFiles // nil: none
 }
 
 const thereHint = "give another name, or --force to overwrite it"
@@ -33,6 +34,8 @@ const thereHint = "give another name, or --force to overwrite it"
 type OutFiles struct {
 	mark    string
 	folders []string // where temporary files were made, absolute
+	trying  bool     // see Try
+	whole   []string // then, the files that were made
 	dry     bool
 }
 
@@ -93,6 +96,20 @@ func (o *OutFiles) clear(folders []string) error {
 	return errors.Join(errs...)
 }
 
+// Try takes away again the files that have come to be there when do fails: what
+// they were for does not come about.
+func (o *OutFiles) Try(do func() error) error {
+	o.trying, o.whole = true, nil
+	defer func() { o.trying = false }()
+	err := do()
+	if err != nil {
+		for _, path := range o.whole {
+			_ = os.Remove(path)
+		}
+	}
+	return err
+}
+
 // Create makes the temporary file. Without force a file of that name is not
 // overwritten.
 func (o *OutFiles) Create(path string, force bool) (*OutFile, error) {
@@ -116,7 +133,7 @@ func (o *OutFiles) CreateLate(path string, force bool) (*OutFile, error) {
 	if err != nil {
 		return nil, exit.Usagef("", "cannot write to %s: %w", path, err)
 	}
-	return &OutFile{path, tmp, force}, nil
+	return &OutFile{path, tmp, force, o}, nil
 }
 
 // CreateIn makes the temporary file of one whose name comes out later: CommitAs
@@ -126,7 +143,7 @@ func (o *OutFiles) CreateIn(dir string, force bool) (*OutFile, error) {
 	if err != nil {
 		return nil, exit.Usagef("", "cannot write to %s: %w", dir, err)
 	}
-	return &OutFile{"", tmp, force}, nil
+	return &OutFile{"", tmp, force, o}, nil
 }
 
 // Commit writes the data, syncs it and gives the file its name. A file that
@@ -209,7 +226,9 @@ func (o *OutFile) end(err error) error {
 		_ = os.Remove(o.tmp.Name())
 		return exit.New(exit.Failure, "", "cannot write %s: %w", o.Path, err)
 	}
-	o.tmp = nil
+	if o.tmp = nil; o.of != nil && o.of.trying && !o.force {
+		o.of.whole = append(o.of.whole, o.Path)
+	}
 	return nil
 }
 

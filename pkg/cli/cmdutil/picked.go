@@ -66,7 +66,7 @@ const (
 func (p *Picked) leftOut(f *Factory, bad problems) {
 	if bad.n > 0 {
 		p.LeftOut += bad.n
-		f.warnAll(Plural(bad.n, "wrong line")+" left out", bad)
+		f.remark("left-out", Plural(bad.n, "wrong line")+" left out:\n"+bad.text())
 	}
 }
 

@@ -93,7 +93,12 @@ func (f *Factory) Resume(ctx context.Context, j *bulk.Job, asOfficer bool) error
 	if err != nil {
 		return err
 	}
-	if j.Finished() {
+	if j.Closed() {
+		if j.ListsAreDue() {
+			if err := WriteLists(j, f.JobRef(j)); err != nil {
+				return err
+			}
+		}
 		for _, l := range Exclusions(h.Summary) {
 			f.Notice("%s", l)
 		}

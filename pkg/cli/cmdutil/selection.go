@@ -231,13 +231,18 @@ func (s *Selection) needReason() error {
 // check reads lists through, before anything is looked up.
 func (s *Selection) check(f *Factory, ls *Lists, p *Picked) (n int, err error) {
 	own := 0
-	var without *Entry
+	var other *Entry // has another reason than all are to be revoked for
+	without := problems{hint: "give one with --reason for those that have none"}
 	bad, err := ls.each(func(e Entry) error {
 		n++
-		if e.Reason != "" {
+		switch {
+		case e.Reason == "" && s.Reasons && s.Reason == "":
+			without.add(place(e.List, e.Line), "no reason is given")
+		case e.Reason != "":
 			own++
-		} else if without == nil {
-			without = &e
+			if other == nil && e.Reason != s.Reason {
+				other = &e
+			}
 		}
 		return nil
 	})
@@ -251,10 +256,14 @@ func (s *Selection) check(f *Factory, ls *Lists, p *Picked) (n int, err error) {
 		return n, ls.empty()
 	case n == 0:
 		return n, exit.Usagef(bad.hint, "%s: no line is left:\n%s", ls.name, bad.text())
-	case s.Reasons && s.Reason == "" && own == 0:
+	case own == 0 && ls.past() && s.needReason() != nil:
+		return n, exit.Usagef("say with --reason what they are to be revoked for now", "%s: no reason is given: beside status or revocationtime, the reason in a list is that of the past", ls.name)
+	case own == 0 && s.needReason() != nil:
 		return n, s.needReason()
-	case s.Reasons && s.Reason == "" && without != nil:
-		return n, exit.Usagef("give one with --reason for those that have none", "%sno reason is given", place(without.List, without.Line))
+	case without.n > 0:
+		return n, without.err()
+	case s.Reasons && s.Reason != "" && own == n && other != nil:
+		return n, exit.Usagef("leave --reason out, or the column reason of the list", "%s--reason %s is used for no line, since each has a reason of its own: %s", place(other.List, other.Line), s.Reason, other.Reason)
 	case !s.Reasons && own > 0:
 		f.Notice("the list gives reasons, which this has no use for")
 	}

@@ -6,6 +6,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -44,22 +46,38 @@ func runList(f *cmdutil.Factory) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return exit.New(exit.Failure, "", "the folder of journals: %w", err)
 	}
-	var rows []row
+	type listed struct {
+		row
+		at time.Time
+	}
+	var jobs []listed
+	var unread []string
 	for _, e := range entries {
 		if !e.IsDir() {
 			continue
 		}
 		j, err := bulk.Read(filepath.Join(dir, e.Name()))
-		if err != nil {
+		switch {
+		case errors.Is(err, bulk.ErrUnfinished):
 			f.Notice("%v", err)
 			continue
+		case err != nil:
+			unread = append(unread, err.Error())
+			continue
 		}
-		rows = append(rows, rowOf(j))
+		jobs = append(jobs, listed{rowOf(j), j.Header.Created})
 		_ = j.Close()
 	}
-	slices.SortStableFunc(rows, func(a, b row) int { return a.Created.Compare(b.Created) })
-	if len(rows) == 0 {
+	slices.SortStableFunc(jobs, func(a, b listed) int { return a.at.Compare(b.at) })
+	rows := make([]row, len(jobs))
+	for i, j := range jobs {
+		rows[i] = j.row
+	}
+	if len(entries) == 0 {
 		f.Notice("there are no jobs in %s", dir)
 	}
-	return output.Print(jobNoun, opt, rows...)
+	if err := output.Print(jobNoun, opt, rows...); err != nil || unread == nil {
+		return err
+	}
+	return exit.New(exit.Partial, "the others are listed", "%s", strings.Join(unread, "\n"))
 }

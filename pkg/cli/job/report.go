@@ -14,6 +14,7 @@ import (
 
 	"github.com/cmctl/cmctl/pkg/bulk"
 	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
+	"github.com/cmctl/cmctl/pkg/exit"
 	"github.com/cmctl/cmctl/pkg/ops"
 	"github.com/cmctl/cmctl/pkg/output"
 	"github.com/cmctl/cmctl/pkg/pki"
@@ -48,6 +49,9 @@ each item.`,
 		Args:              cmdutil.Exactly("job"),
 		ValidArgsFunction: completeNames(f),
 		RunE: func(_ *cobra.Command, args []string) error {
+			if _, given := f.Flag("output"); given {
+				return exit.Usagef("--format json and --format csv are documents for programs", "-o is for rows, and a report is a document: use --format")
+			}
 			o.job = args[0]
 			return runReport(o)
 		},
@@ -92,10 +96,11 @@ func runReport(o *reportOptions) error {
 // line keeps what came from outside from being more than a line of text.
 func line(s string) string { return output.Escape(s) }
 
+// text is text in markdown.
+func text(s string) string { return strings.NewReplacer("<", "&lt;", "`", "'").Replace(line(s)) }
+
 // cell is text in a table of markdown.
-func cell(s string) string {
-	return strings.NewReplacer("|", `\|`, "<", "&lt;", "`", "'").Replace(line(s))
-}
+func cell(s string) string { return strings.ReplaceAll(text(s), "|", `\|`) }
 
 func writeMarkdown(w io.Writer, j *bulk.Job, t *bulk.Timeline) error {
 	h := &j.Header
@@ -126,6 +131,14 @@ func writeMarkdown(w io.Writer, j *bulk.Job, t *bulk.Timeline) error {
 		p("| wrong lines left out | %d |\n", h.LeftOut)
 	}
 	p("| **plan** | **%d** |\n", h.Items)
+	if len(h.Remarks) > 0 {
+		p("\n## Remarks on the input\n\n")
+		for _, r := range h.Remarks {
+			for l := range strings.SplitSeq(r, "\n") {
+				p("- %s\n", text(l))
+			}
+		}
+	}
 	p("\n## Times (UTC)\n\n")
 	for _, e := range t.Events {
 		p("- %s %s\n", pki.FormatTime(e.At), line(e.What))
@@ -220,14 +233,30 @@ func writeJSON(w io.Writer, j *bulk.Job, t *bulk.Timeline) error {
 		At   string `json:"at"`
 		What string `json:"what"`
 	}
+	h := &j.Header
 	head := struct {
 		row
-		Events []event `json:"events"`
-		Sent   int     `json:"signedRequests"`
-		Rate   float64 `json:"itemsPerSecond"`
+		CA            string   `json:"ca"`            // SHA-256 of the CAs trusted for the gateway, or "system"
+		OfficerSHA256 string   `json:"officerSha256"` // of the signing certificate
+		Search        string   `json:"search,omitempty"`
+		Verify        string   `json:"verify,omitempty"`
+		Pilot         int      `json:"pilot,omitempty"`
+		PilotPassed   *bool    `json:"pilotPassed,omitempty"`
+		LeftOut       int      `json:"leftOut,omitempty"`
+		Remarks       []string `json:"remarks,omitempty"`
+		Events        []event  `json:"events"`
+		Sent          int      `json:"signedRequests"`
+		Rate          float64  `json:"itemsPerSecond"`
 
 		Newcomers []bulk.Newcomer `json:"newcomers,omitempty"`
-	}{row: rowOf(j), Sent: t.Sent, Rate: t.Rate()}
+	}{
+		row: rowOf(j), CA: h.CA, OfficerSHA256: h.Officer, Search: h.Search, Verify: h.Verify, Pilot: h.Pilot, LeftOut: h.LeftOut, Remarks: h.Remarks,
+		Sent: t.Sent, Rate: t.Rate(),
+	}
+	if h.Pilot > 0 {
+		passed := !j.PilotDue()
+		head.PilotPassed = &passed
+	}
 	for _, e := range t.Events {
 		head.Events = append(head.Events, event{pki.FormatTime(e.At), e.What})
 	}
