@@ -59,7 +59,9 @@ func Main(args []string, stdin, stdout, stderr *os.File, options ...Option) int 
 	ctx, catch, stop := catchSignals(f)
 	defer stop()
 	f.CatchSignals = catch
-	return int(Run(ctx, f, args, options...))
+	code := Run(ctx, f, args, options...)
+	streams.Flush(ctx)
+	return int(code)
 }
 
 // Run runs one command line and prints its error.
@@ -129,7 +131,7 @@ func catchSignals(f *cmdutil.Factory) (_ context.Context, catch, stop func()) {
 		os.Exit(int(signalCode(s)))
 	}
 	catch = func() {
-		signal.Notify(got, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+		signal.Notify(got, terminal.EndSignals()...)
 		go wait()
 	}
 	return ctx, catch, func() { signal.Stop(got); cancel(nil) }

@@ -208,7 +208,7 @@ func (c *console) run(ctx context.Context, over func(), ask func() (any, error))
 		panicked any
 	}
 	signals := make(chan os.Signal, 1)
-	signal.Notify(signals, os.Interrupt, syscall.SIGTERM, syscall.SIGHUP)
+	signal.Notify(signals, EndSignals()...)
 	defer signal.Stop(signals)
 	defer func() {
 		over()

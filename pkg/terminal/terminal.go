@@ -8,9 +8,12 @@
 package terminal
 
 import (
+	"context"
 	"io"
 	"os"
+	"os/signal"
 	"strconv"
+	"syscall"
 
 	"golang.org/x/term"
 )
@@ -29,6 +32,7 @@ type Streams struct {
 	dumb     bool // TERM=dumb: no escape sequences
 	errWidth int
 	screen   *screen
+	relay    *relay // what Err is
 }
 
 // fallbackWidth is for a terminal that does not tell.
@@ -43,7 +47,8 @@ func New(in, out, err *os.File, lookup func(string) (string, bool)) *Streams {
 		v, _ := lookup(name)
 		return v
 	}
-	s := &Streams{In: in, Out: out, Err: err, InTTY: isTerminal(in), OutTTY: isTerminal(out), ErrTTY: isTerminal(err), screen: &screen{}}
+	r := &relay{out: err}
+	s := &Streams{In: in, Out: out, Err: r, relay: r, InTTY: isTerminal(in), OutTTY: isTerminal(out), ErrTTY: isTerminal(err), screen: &screen{}}
 	s.someone = s.ErrTTY
 	s.dumb = env("TERM") == "dumb"
 	s.OutWidth, s.errWidth = width(out, s.OutTTY), width(err, s.ErrTTY)
@@ -61,6 +66,20 @@ func New(in, out, err *os.File, lookup func(string) (string, bool)) *Streams {
 	plain := s.dumb || env("NO_COLOR") != ""
 	s.OutColor, s.ErrColor = outDraws && !plain, errDraws && !plain
 	return s
+}
+
+// Flush waits until what was written to Err has been taken; when ctx has ended,
+// only a moment.
+func (s *Streams) Flush(ctx context.Context) { s.relay.flush(ctx) }
+
+// EndSignals are those that end a program, but SIGHUP where whoever started it has
+// it ignored, as nohup does: then it outlives its terminal.
+func EndSignals() []os.Signal {
+	signals := []os.Signal{os.Interrupt, syscall.SIGTERM}
+	if !signal.Ignored(syscall.SIGHUP) {
+		signals = append(signals, syscall.SIGHUP)
+	}
+	return signals
 }
 
 // NoColor turns colour off on both streams, as --no-color asks.

@@ -72,7 +72,8 @@ func TestStreams(t *testing.T) {
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			got := New(file, file, file, func(name string) (string, bool) { v, ok := tt.env[name]; return v, ok })
-			tt.want.In, tt.want.Out, tt.want.Err, tt.want.screen = file, file, file, got.screen
+			tt.want.In, tt.want.Out, tt.want.Err, tt.want.screen = file, file, got.relay, got.screen
+			tt.want.relay = got.relay
 			if *got != tt.want {
 				t.Errorf("got %+v, want %+v", *got, tt.want)
 			}
