@@ -82,12 +82,14 @@ type Builder struct {
 	keptOut  map[string]struct{}
 	sum      hash.Hash
 	summary  Summary
+	first    int            // items that go alone
+	groups   map[string]int // of those
 	err      error
 }
 
 func newBuilder(out *appender) (*Builder, error) {
 	b := &Builder{
-		out: out, keys: NewKeySet(), keptOut: map[string]struct{}{}, sum: sha256.New(),
+		out: out, keys: NewKeySet(), keptOut: map[string]struct{}{}, groups: map[string]int{}, sum: sha256.New(),
 		summary: Summary{States: map[string]int{}, Issuers: map[string]int{}, Organisations: map[string]int{}, Groups: map[string]int{}, Exclusions: map[string]int{}},
 	}
 	return b, out.append(record{Type: recStart, Version: journalVersion}, false)
@@ -151,6 +153,9 @@ func (b *Builder) Add(it Item, f Facts) (bool, error) {
 	count(b.summary.Issuers, f.Issuer)
 	count(b.summary.Organisations, f.Organisation)
 	count(b.summary.Groups, it.Group)
+	if b.n <= b.first {
+		b.groups[it.Group]++
+	}
 	b.chunk = append(b.chunk, planned{Key: it.Key, Line: it.Line, Input: it.Input, Group: it.Group, Data: it.Data})
 	if len(b.chunk) == chunkItems {
 		b.err = b.flush()
@@ -223,6 +228,28 @@ func (b *Builder) Len() int { return b.n }
 
 // Summary counts what the plan has so far.
 func (b *Builder) Summary() Summary { return b.summary }
+
+// First says, before items are added, that so many of them go alone.
+func (b *Builder) First(n int) { b.first = n }
+
+// Requests is how many signed requests the plan takes when nothing is refused:
+// the items of one have one group.
+func (b *Builder) Requests(batch int) (n int) {
+	all := maps.Clone(b.summary.Groups)
+	without := b.n // a group that has no name is not counted there
+	for _, k := range all {
+		without -= k
+	}
+	all[""] += without
+	for group, k := range all {
+		first := b.groups[group]
+		n += Requests(first, batch) + Requests(k-first, batch)
+	}
+	return n
+}
+
+// Requests is how many requests items of one group take.
+func Requests(items, batch int) int { return (items + batch - 1) / batch }
 
 // SHA256 is the digest of the plan so far: over a line "KEY<tab>GROUP" for each
 // item, in order; of one that has data, "KEY<tab>GROUP<tab>SHA-256 OF THEM". A

@@ -3,6 +3,7 @@ package cert
 import (
 	"context"
 	"errors"
+	"fmt"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -134,8 +135,8 @@ func runChange(ctx context.Context, o *changeOptions, c change) error {
 		Verb: strings.TrimPrefix(job.Header.Verb, "cert "), Name: func(r bulk.Result) string { return "certificate " + r.Key },
 		Look: "cmctl cert show", Again: "run the same command again: what is done already is success",
 	}
-	run.AfterPilot = func(ctx context.Context, done []bulk.Result) error {
-		return o.pilot.show(ctx, f, done, job.Header.Items-job.Header.Pilot, job.Header.Verb == "cert reinstate")
+	run.AfterPilot = func(ctx context.Context, pilot []bulk.Result) error {
+		return o.pilot.show(ctx, f, pilot, job.Header.Items-job.Header.Pilot, job.Header.Verb == "cert reinstate")
 	}
 	if job.Header.Search != "" {
 		run.Sweep = func(ctx context.Context) error { return newcomers(ctx, f, &o.selection, job) }
@@ -159,6 +160,7 @@ func printNothing[T any](noun output.Noun[T], opt output.Options, picked *cmduti
 // pass.
 func (o *changeOptions) fill(ctx context.Context, job *bulk.Job, sel *cmdutil.Selected, sign bool) (*cmdutil.Picked, error) {
 	plan := job.Plan()
+	plan.First(o.pilot.n)
 	picked, err := sel.Fill(ctx, o.f, o.limits, plan)
 	if err != nil {
 		return nil, err
@@ -179,7 +181,7 @@ func (o *changeOptions) fill(ctx context.Context, job *bulk.Job, sel *cmdutil.Se
 		if err != nil {
 			return nil, err
 		}
-		if err := o.f.ReadyToSign(ctx, signatures(plan.Len(), s.Batch)); err != nil {
+		if err := o.f.ReadyToSign(ctx, plan.Requests(s.Batch)); err != nil {
 			return nil, err
 		}
 	}
@@ -188,8 +190,6 @@ func (o *changeOptions) fill(ctx context.Context, job *bulk.Job, sel *cmdutil.Se
 	}
 	return picked, o.guards.Check(ctx, o.f, plan.Has)
 }
-
-func signatures(items, batch int) int { return (items + batch - 1) / batch }
 
 // wordsFor is the change of a plan, for people.
 func wordsFor(job *bulk.Job, c change) (*ops.StateChange, error) {
@@ -206,8 +206,8 @@ func wordsFor(job *bulk.Job, c change) (*ops.StateChange, error) {
 // ask is the question before the write.
 func (o *changeOptions) ask(ctx context.Context, job *bulk.Job, picked *cmdutil.Picked, w *ops.StateChange) error {
 	f, plan := o.f, job.Plan()
-	n, batch := plan.Len(), job.Header.Batch
-	write := cmdutil.Write{Describe: w.Describe, Undo: w.Undo, Noun: "certificate", Count: n, Signatures: signatures(n, batch), Rate: o.job.Rate}
+	n := plan.Len()
+	write := cmdutil.Write{Describe: w.Describe, Undo: w.Undo, Noun: "certificate", Count: n, Signatures: plan.Requests(job.Header.Batch), Rate: o.job.Rate}
 	if !f.Yes() {
 		client, err := f.Client(ctx)
 		if err != nil {
@@ -222,6 +222,9 @@ func (o *changeOptions) ask(ctx context.Context, job *bulk.Job, picked *cmdutil.
 			return err
 		}
 		write.Items = append(write.Items, cmdutil.Exclusions(plan.Summary())...)
+		if p := job.Header.Pilot; p > 0 {
+			write.Items = append(write.Items, fmt.Sprintf("The first %d go alone; you are asked again before the others.", p))
+		}
 	}
 	return cmdutil.Confirm(ctx, f, write)
 }

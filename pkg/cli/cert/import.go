@@ -156,7 +156,7 @@ func runImport(ctx context.Context, o *importOptions) error {
 		if err != nil {
 			return err
 		}
-		if err := f.ReadyToSign(ctx, signatures(len(items), s.Batch)); err != nil {
+		if err := f.ReadyToSign(ctx, bulk.Requests(len(items), s.Batch)); err != nil {
 			return err
 		}
 	}
@@ -172,10 +172,9 @@ func runImport(ctx context.Context, o *importOptions) error {
 		job.Header.Describe, job.Header.KeyColumn = describe, "sha256"
 		return planImport(job, items, out)
 	}, func(job *bulk.Job) error {
-		batch := job.Header.Batch
 		return cmdutil.Confirm(ctx, f, cmdutil.Write{
 			Describe: describe, Noun: "certificate", Count: len(items), Items: append(importLines(items), cmdutil.Exclusions(job.Plan().Summary())...),
-			Signatures: signatures(len(items), batch),
+			Signatures: job.Plan().Requests(job.Header.Batch),
 		})
 	})
 	if err != nil {

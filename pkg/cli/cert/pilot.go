@@ -40,7 +40,22 @@ func (p *pilot) check(job cmdutil.JobFlags) error {
 // show waits until the pilot can be seen where relying parties look, tells what
 // is seen there, and asks whether the others follow. With --yes they do when
 // all of it is visible.
-func (p *pilot) show(ctx context.Context, f *cmdutil.Factory, done []bulk.Result, rest int, reinstated bool) error {
+func (p *pilot) show(ctx context.Context, f *cmdutil.Factory, all []bulk.Result, rest int, reinstated bool) error {
+	var done []bulk.Result
+	for _, r := range all {
+		if r.Outcome.Good() {
+			done = append(done, r)
+		} else {
+			f.Warn("pilot: certificate %s is %s: %s", r.Key, r.Outcome, cmdutil.MessageText(r.Err))
+		}
+	}
+	question := fmt.Sprintf("Go on with the other %d?", rest)
+	if bad := len(all) - len(done); bad > 0 {
+		if f.Yes() {
+			return exit.New(exit.Partial, "--yes goes on only when all of the pilot are done; without it, on a terminal, it asks", "of the pilot %d of %d are not done: the others were not sent", bad, len(all))
+		}
+		question = fmt.Sprintf("Go on with the other %d, though %d of the pilot's %d are not done?", rest, bad, len(all))
+	}
 	targets, err := p.targets(ctx, f, done)
 	if err != nil {
 		return err
@@ -50,7 +65,7 @@ func (p *pilot) show(ctx context.Context, f *cmdutil.Factory, done []bulk.Result
 		return err
 	}
 	defer checker.Close()
-	f.Warn("pilot: %s done; looking for it on CRL and OCSP", cmdutil.Plural(len(done), "certificate"))
+	f.Warn("pilot: %d of %s done; looking for it on CRL and OCSP", len(done), cmdutil.Plural(len(all), "certificate"))
 	var results []revstatus.Result
 	if reinstated { // what is lifted is gone from a list: there is nothing to wait for in proof
 		results = checker.Check(ctx, targets)
@@ -70,7 +85,7 @@ func (p *pilot) show(ctx context.Context, f *cmdutil.Factory, done []bulk.Result
 	case f.Yes():
 		return nil
 	}
-	ok, err := f.Prompter().Confirm(ctx, terminal.Question{Text: fmt.Sprintf("Go on with the other %d?", rest), Flag: "--yes"})
+	ok, err := f.Prompter().Confirm(ctx, terminal.Question{Text: question, Flag: "--yes"})
 	switch {
 	case err != nil:
 		return err

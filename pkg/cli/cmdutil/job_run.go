@@ -6,7 +6,6 @@ import (
 	"errors"
 	"path/filepath"
 	"runtime"
-	"slices"
 
 	"github.com/cmctl/cmctl/pkg/bulk"
 	"github.com/cmctl/cmctl/pkg/cmapi"
@@ -47,9 +46,9 @@ type JobRun[T any] struct {
 
 	Parallel int // requests under way at a time; 0: as set
 
-	// AfterPilot is told those of the pilot that are done and says whether the
-	// others follow.
-	AfterPilot func(ctx context.Context, done []bulk.Result) error
+	// AfterPilot is told what became of the pilot and says whether the others
+	// follow.
+	AfterPilot func(ctx context.Context, pilot []bulk.Result) error
 
 	Finish func() error                    // called when all is settled; nil: nothing to do
 	Sweep  func(ctx context.Context) error // called after a run that nothing stopped; nil: nothing to do
@@ -159,11 +158,7 @@ func (r *JobRun[T]) pilot(ctx context.Context, f *Factory, p *printer[T], option
 	if err != nil {
 		return err
 	}
-	done := slices.DeleteFunc(first, func(res bulk.Result) bool { return !res.Outcome.Good() })
-	if len(done) < n && f.Yes() {
-		return exit.New(exit.Partial, "", "of the pilot %d of %d are not done: the others were not sent", n-len(done), n)
-	}
-	if err := r.AfterPilot(ctx, done); err != nil {
+	if err := r.AfterPilot(ctx, first); err != nil {
 		return err
 	}
 	return r.Job.PassPilot(options.Now())
