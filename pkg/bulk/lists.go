@@ -19,11 +19,19 @@ func ListFile(o Outcome) string { return string(o) + ".csv" }
 const (
 	keyColumn   = "certid"
 	groupColumn = "reason"
-	idColumn    = "id" // of what was made
 )
 
-// OutcomeColumn is the column by which such a list is known.
-const OutcomeColumn = "outcome"
+// OutcomeColumn is the column by which such a list is known, IDColumn that of
+// what was made.
+const (
+	OutcomeColumn = "outcome"
+	IDColumn      = "id"
+)
+
+// ListColumns are those of a list behind that of keys.
+func ListColumns() []string {
+	return []string{groupColumn, OutcomeColumn, "code", "message", IDColumn, "input"}
+}
 
 // unwritten is the name of a list until all of them are whole.
 func unwritten(o Outcome) string { return "." + ListFile(o) + ".new" }
@@ -68,7 +76,7 @@ func (j *Job) writeLists() (err error) {
 		}
 		buf := bufio.NewWriterSize(file, 1<<16)
 		files[o], bufs[o], outs[o] = file, buf, csv.NewWriter(buf)
-		if err := outs[o].Write([]string{j.keyColumn(), groupColumn, OutcomeColumn, "code", "message", idColumn}); err != nil {
+		if err := outs[o].Write(append([]string{j.keyColumn()}, ListColumns()...)); err != nil {
 			return err
 		}
 	}
@@ -85,7 +93,7 @@ func (j *Job) writeLists() (err error) {
 		if j.Header.OneGroup {
 			group = ""
 		}
-		return w.Write([]string{r.Key, group, string(r.Outcome), code, message, r.ID})
+		return w.Write([]string{r.Key, group, string(r.Outcome), code, message, r.ID, r.Input})
 	})
 }
 

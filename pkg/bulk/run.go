@@ -137,8 +137,11 @@ func (j *Job) Run(ctx context.Context, w Write, o Options, report func(Result)) 
 		stop = context.Cause(ctx)
 	}
 	unwatched()
+	if err := j.out.flushAll(); stop == nil { // what follows may last, or be killed
+		stop = err
+	}
 	if o.First > 0 && stop == nil {
-		return j.out.flushAll() // it goes on, after a question that may last
+		return nil // it goes on, after a question
 	}
 	if o.Closing != nil {
 		stop = o.Closing(stop)

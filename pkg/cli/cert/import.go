@@ -141,7 +141,10 @@ func runImport(ctx context.Context, o *importOptions) error {
 		}
 		switch {
 		case len(items) == 0:
-			f.Notice("%s excluded: nothing to do", cmdutil.Plural(len(out), "certificate"))
+			if len(out) > 0 {
+				f.Notice("%s excluded", cmdutil.Plural(len(out), "certificate"))
+			}
+			f.Notice("nothing to do")
 			if o.dryRun {
 				return output.Print(importProspectNoun, opt)
 			}

@@ -198,6 +198,11 @@ func (l *importList) readCSV(path string, data []byte, now time.Time) error {
 	if err != nil {
 		return err
 	}
+	if slices.Contains(table.Columns, bulk.OutcomeColumn) {
+		return table.Each(func(cmdutil.CSVRow) error {
+			return exit.Usagef("import again what was imported then: what is there already is success", "%s: a list of what became of an import names no files", name)
+		})
+	}
 	cols := map[string]int{}
 	for i, c := range table.Columns {
 		col, known := importColumns[strings.ToLower(c)]

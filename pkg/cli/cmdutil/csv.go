@@ -67,7 +67,11 @@ func (t *CSV) Each(fn func(CSVRow) error) error {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
-			return t.broken(err)
+			err = t.broken(err)
+			if t.bad.n > 0 {
+				err = exit.Usagef(exit.HintOf(err), "%s\n%w", t.bad.text(), err)
+			}
+			return err
 		}
 		n, _ := t.rows.FieldPos(0)
 		row := CSVRow{n + t.text.skipped, cells}
@@ -89,7 +93,7 @@ func (t *CSV) broken(err error) error {
 	}
 	at.StartLine += t.text.skipped
 	at.Line += t.text.skipped
-	return exit.Usagef(csvHint, "%s: %w", t.text.name, at)
+	return exit.Usagef(csvHint+"; what stands below cannot be read", "%s: %w", t.text.name, at)
 }
 
 // Wrong notes what is wrong with a line.

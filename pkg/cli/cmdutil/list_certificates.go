@@ -131,7 +131,9 @@ func (f *Factory) CertificateFiles(dir string) ([]string, error) {
 	}
 	var names []string
 	for _, e := range entries {
-		if !e.IsDir() && slices.Contains(certificateEndings, strings.ToLower(filepath.Ext(e.Name()))) {
+		st, err := os.Stat(filepath.Join(dir, e.Name()))
+		isFile := err != nil || st.Mode().IsRegular() // why one cannot be read is told when it is; a pipe would be waited for
+		if isFile && slices.Contains(certificateEndings, strings.ToLower(filepath.Ext(e.Name()))) {
 			names = append(names, e.Name())
 		}
 	}

@@ -143,6 +143,9 @@ func (l *List) row(cols csvColumns, row CSVRow) (Entry, error) {
 	e.CertID, e.Issuer, e.Subject, e.Organisation = get(colCertID), get(colIssuer), get(colSubject), get(colOrganisation)
 	e.State, e.Why = strings.ToLower(get(colStatus)), get(colWhy)
 	e.Input = e.CertID
+	if !utf8.ValidString(e.Issuer + e.Subject) {
+		return e, errNotUTF8
+	}
 	if e.State == "revoked" && isHold(get(colReason)) {
 		e.State = OnHold
 	}
@@ -166,8 +169,6 @@ func (l *List) row(cols csvColumns, row CSVRow) (Entry, error) {
 	switch {
 	case e.CertID == "" && e.Serial == "":
 		return e, errors.New("the row has neither certid nor serial")
-	case !utf8.ValidString(e.Issuer + e.Subject):
-		return e, errNotUTF8
 	case cols.has(colStatus) || cols.has(colRevoked):
 		l.past = l.past || get(colReason) != ""
 		return e, nil

@@ -19,7 +19,7 @@ import (
 // when it was made: a run that goes on says its own.
 var notKept = []string{
 	"yes", "expect", "max", "expect-sha256", "dry-run", "check", "job", "comment", "ticket", "output", "columns", "sort", "csv-safe", "no-header", "no-color", "jq",
-	"no-input", "debug", "quiet", "pin-entries", "pin-final-try", "deadline", "rate",
+	"no-input", "debug", "quiet", "pin-entries", "pin-final-try", "deadline",
 }
 
 // keptFlags are the flags and arguments that the verb was called with, as far

@@ -48,7 +48,7 @@ func AddSelectionFlags(cmd *cobra.Command, s *Selection) {
 	fs.StringVar(&s.Search, "search", "", "take what a search finds, all of it: `filters` as \"cmctl cert search\" has them, in one word")
 	fs.StringVar(&s.LeakedKey, "leaked-key", "", "take every certificate of a key: `file` with the key, its public half, a certificate or a CSR")
 	fs.StringArrayVar(&s.Exclude, "exclude", nil, "leave out the certificates of a list `file`; what stands behind a certid, or in the column why, is counted as why; repeatable")
-	fs.BoolVar(&s.SkipInvalid, "skip-invalid", false, "leave out lines of the list that are wrong, or whose certificate is not found; then it ends with 3 at best")
+	fs.BoolVar(&s.SkipInvalid, "skip-invalid", false, "leave out lines of the list that are wrong, or whose serial, record or certificate is not found; then it ends with 3 at best")
 }
 
 // one refuses anything but exactly one way to select.
@@ -248,6 +248,8 @@ func (s *Selection) check(f *Factory, ls *Lists, p *Picked) (n int, err error) {
 	})
 	ls.tellColumns(f)
 	switch {
+	case err != nil && bad.n > 0 && exit.Of(err) == exit.Usage:
+		return n, exit.Usagef(exit.HintOf(err), "%s\n%w", bad.text(), err)
 	case err != nil:
 		return n, err
 	case bad.n > 0 && !s.SkipInvalid:

@@ -105,7 +105,10 @@ func cell(s string) string { return strings.ReplaceAll(text(s), "|", `\|`) }
 func writeMarkdown(w io.Writer, j *bulk.Job, t *bulk.Timeline) error {
 	h := &j.Header
 	p := func(format string, args ...any) { _, _ = fmt.Fprintf(w, format, args...) }
-	title, notSent := "Job "+h.Job, ""
+	title, notSent, pauses := "Job "+h.Job, "", ""
+	if j.Runs() > 1 {
+		pauses = " with the pauses between the runs"
+	}
 	if h.Drill {
 		notSent = " that were not sent"
 		title = "DRILL: " + title + " (nothing signed was sent)"
@@ -143,7 +146,7 @@ func writeMarkdown(w io.Writer, j *bulk.Job, t *bulk.Timeline) error {
 	for _, e := range t.Events {
 		p("- %s %s\n", pki.FormatTime(e.At), line(e.What))
 	}
-	p("\n%d signed requests%s, %d fetched to sign; from the first request to the last answer %s, %.1f items a second.\n", t.Sent, notSent, t.Asked, t.Ended.Sub(t.Begun).Round(time.Millisecond), t.Rate())
+	p("\n%s%s, %d fetched to sign; from the first request to the last answer %s%s, %.1f items a second.\n", cmdutil.Plural(t.Sent, "signed request"), notSent, t.Asked, max(0, t.Ended.Sub(t.Begun)).Round(time.Millisecond), pauses, t.Rate())
 	for _, s := range []struct {
 		title  string
 		counts map[string]int
@@ -173,7 +176,11 @@ func writeMarkdown(w io.Writer, j *bulk.Job, t *bulk.Timeline) error {
 	p("\n## Items\n\n| item | reason | outcome | code | message | id |\n|---|---|---|---|---|---|\n")
 	return j.Each(func(r bulk.Result) error {
 		code, message := why(r)
-		_, err := fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %s |\n", cell(r.Key), r.Group, outcome(now.State, r.Outcome), code, cell(message), cell(r.ID))
+		name := r.Key
+		if r.Input != "" {
+			name += " (" + r.Input + ")"
+		}
+		_, err := fmt.Fprintf(w, "| %s | %s | %s | %s | %s | %s |\n", cell(name), r.Group, outcome(now.State, r.Outcome), code, cell(message), cell(r.ID))
 		return err
 	})
 }
@@ -208,17 +215,17 @@ func why(r bulk.Result) (code, message string) {
 
 func writeCSV(w io.Writer, j *bulk.Job, _ *bulk.Timeline) error {
 	out := csv.NewWriter(w)
-	if err := out.Write([]string{"item", "reason", "outcome", "code", "message", "id", "line"}); err != nil {
+	if err := out.Write([]string{"item", "reason", "outcome", "code", "message", "id", "line", "input"}); err != nil {
 		return err
 	}
 	now := state(j)
 	err := j.Each(func(r bulk.Result) error {
 		code, message := why(r)
-		return out.Write([]string{line(r.Key), r.Group, string(outcome(now, r.Outcome)), code, line(message), line(r.ID), strconv.Itoa(r.Line)})
+		return out.Write([]string{line(r.Key), r.Group, string(outcome(now, r.Outcome)), code, line(message), line(r.ID), strconv.Itoa(r.Line), line(r.Input)})
 	})
 	if err == nil {
 		err = j.Excluded(func(key, why string) error {
-			return out.Write([]string{line(key), "", "excluded", "", line(why), "", ""})
+			return out.Write([]string{line(key), "", "excluded", "", line(why), "", "", ""})
 		})
 	}
 	out.Flush()
@@ -285,11 +292,12 @@ func writeJSON(w io.Writer, j *bulk.Job, t *bulk.Timeline) error {
 		Outcome bulk.Outcome `json:"outcome"`
 		ID      string       `json:"id,omitempty"`
 		Line    int          `json:"line,omitempty"`
+		Input   string       `json:"input,omitempty"` // as it was named, where that is not the item
 		Error   *ops.Reason  `json:"error,omitempty"`
 		Why     string       `json:"why,omitempty"` // of an exclusion
 	}
 	if err := j.Each(func(r bulk.Result) error {
-		return write(item{Item: r.Key, Reason: r.Group, Outcome: outcome(head.State, r.Outcome), ID: r.ID, Line: r.Line, Error: ops.ReasonOf(r.Err)})
+		return write(item{Item: r.Key, Reason: r.Group, Outcome: outcome(head.State, r.Outcome), ID: r.ID, Line: r.Line, Input: r.Input, Error: ops.ReasonOf(r.Err)})
 	}); err != nil {
 		return err
 	}

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/cmctl/cmctl/pkg/bulk"
 	"github.com/cmctl/cmctl/pkg/cli/cmdutil"
 	"github.com/cmctl/cmctl/pkg/cmapi"
 	"github.com/cmctl/cmctl/pkg/exit"
@@ -74,7 +75,7 @@ func parseDevices(f *cmdutil.Factory, path string, data []byte, w wishes) ([]dev
 		return nil, err
 	}
 	key := "fqdn"
-	if w.changes && slices.ContainsFunc(cols, func(c column) bool { return c.name == "regid" }) {
+	if w.changes && slices.ContainsFunc(cols, func(c column) bool { return c.group == "regid" }) {
 		key = "regid"
 	}
 	var devices []device
@@ -103,7 +104,7 @@ func parseDevices(f *cmdutil.Factory, path string, data []byte, w wishes) ([]dev
 	if err := table.Err("nothing was sent; columns are " + strings.Join(names(known), ", ")); err != nil {
 		return nil, err
 	}
-	if len(devices) == 0 {
+	if len(devices) == 0 && !slices.Contains(table.Columns, bulk.OutcomeColumn) {
 		return nil, exit.Usagef("a list has a header, such as fqdn, and a line for each device", "%s: the list is empty", name)
 	}
 	return devices, nil
@@ -151,6 +152,9 @@ func names(cols []column) (out []string) {
 // list without one starts with data.
 func match(list string, header []string, known []column, kind cmapi.RegistrationKind) ([]column, error) {
 	hint := "the first line names the columns: " + strings.Join(names(known), ", ")
+	if slices.Contains(header, bulk.OutcomeColumn) {
+		known = append(known, ofOutcomes(known, header)...)
+	}
 	cols := make([]column, len(header))
 	seen := map[string]bool{}
 	for i, h := range header {
@@ -168,6 +172,19 @@ func match(list string, header []string, known []column, kind cmapi.Registration
 		seen[cols[i].name] = true
 	}
 	return cols, nil
+}
+
+// ofOutcomes are the columns that a list of what became of items has besides: the
+// id of a registration that was made names it, unless a column of ids does.
+func ofOutcomes(known []column, header []string) (out []column) {
+	for _, name := range bulk.ListColumns() {
+		c := column{name, func(*cmapi.RegistrationInput, string) error { return nil }, "outcome:" + name}
+		if i := slices.IndexFunc(known, func(k column) bool { return k.name == "regid" }); i >= 0 && name == bulk.IDColumn && !slices.Contains(header, "regid") {
+			c.put, c.group = known[i].put, known[i].group
+		}
+		out = append(out, c)
+	}
+	return out
 }
 
 // readDevice reads a row. problem says, in words, everything that is wrong

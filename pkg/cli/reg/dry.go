@@ -70,7 +70,10 @@ func (o *writeOptions) nothing() error {
 	if err != nil {
 		return err
 	}
-	o.f.Notice("%s excluded: nothing to do", cmdutil.Plural(len(o.out), "registration"))
+	if len(o.out) > 0 {
+		o.f.Notice("%s excluded", cmdutil.Plural(len(o.out), "registration"))
+	}
+	o.f.Notice("nothing to do")
 	if o.dryRun {
 		return output.Print(prospectNoun, opt)
 	}
