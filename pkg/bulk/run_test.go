@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
 	"slices"
@@ -223,5 +224,69 @@ func TestFewerTogetherTowardsTheEnd(t *testing.T) {
 		if got := r.enough(); got != c.want {
 			t.Errorf("%+v: %t", c, got)
 		}
+	}
+}
+
+// unread is a write whose items cannot all be read.
+type unread struct {
+	write
+	key string // that of the one
+}
+
+func (u *unread) Settle(_ context.Context, items []Item, _ time.Time, _ func(Result)) (rest []Item, err error) {
+	for _, it := range items {
+		if it.Key == u.key {
+			err = errLost
+		} else {
+			rest = append(rest, it)
+		}
+	}
+	return rest, err
+}
+
+// One item that cannot be read holds up no other: what was read as unchanged is
+// sent, or noted when the run ends before, and what the run says is what the
+// journal says.
+func TestOneUnread(t *testing.T) {
+	for _, ends := range []bool{false, true} {
+		j := plan(t, t.TempDir(), 20, 5, 1)
+		at := time.Now()
+		for b := range 3 { // of four batches
+			if err := j.out.append(record{Type: recSent, At: at, Batch: b + 1, Indexes: ranges{{5 * b, 5*b + 4}}}, false); err != nil {
+				t.Fatal(err)
+			}
+		}
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+		j, err := Open(j.Dir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		w := &unread{write{w: newWorld(1)}, "10007"}
+		ctx, cancel := context.WithCancel(t.Context())
+		defer cancel()
+		if ends {
+			cancel()
+		}
+		if err := j.Run(ctx, w, Options{}, func(Result) {}); err == nil {
+			t.Error("ended well")
+		}
+		said := j.Counts()
+		if err := j.Close(); err != nil {
+			t.Fatal(err)
+		}
+		again, err := Read(j.Dir())
+		if err != nil {
+			t.Fatal(err)
+		}
+		want := Counts{Done: 19, Unknown: 1}
+		if ends {
+			want = Counts{Unknown: 15, Skipped: 5} // nothing was looked at any more
+		}
+		if noted := again.Counts(); !maps.Equal(said, noted) || !maps.Equal(noted, want) {
+			t.Errorf("ends %t: said %v, noted %v, want %v", ends, said, noted, want)
+		}
+		_ = again.Close()
 	}
 }
