@@ -13,10 +13,12 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"os/signal"
 	"path/filepath"
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
 
 	"github.com/itchyny/gojq"
@@ -89,8 +91,10 @@ func sandboxMain() int {
 	}))
 }
 
-// Params are what the suite's scripts run with.
+// Params are what the suite's scripts run with. Their programs hear SIGHUP, also
+// where the suite itself was started under nohup.
 func (c *Contract) Params(dir, notes string) testscript.Params {
+	signal.Notify(make(chan os.Signal, 1), syscall.SIGHUP)
 	return testscript.Params{
 		Dir:                 dir,
 		RequireExplicitExec: true,

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"io"
 	"os"
+	"os/signal"
 	"strings"
 	"syscall"
 	"testing"
@@ -171,6 +172,7 @@ func questions() map[string]question {
 }
 
 func TestSignalsEndAQuestion(t *testing.T) {
+	hangsUp(t)
 	for name, ask := range questions() {
 		for _, tt := range []struct {
 			signal syscall.Signal
@@ -194,9 +196,17 @@ func TestSignalsEndAQuestion(t *testing.T) {
 	}
 }
 
+// hangsUp has SIGHUP heard also where the tests were started under nohup.
+func hangsUp(t *testing.T) {
+	c := make(chan os.Signal, 1)
+	signal.Notify(c, syscall.SIGHUP)
+	t.Cleanup(func() { signal.Stop(c) })
+}
+
 // A terminal that goes ends the read with an error, a moment before its SIGHUP
 // comes.
 func TestTerminalGoesInAQuestion(t *testing.T) {
+	hangsUp(t)
 	for _, hangup := range []bool{true, false} {
 		c, err := newPTY(t).prompter(nil).console(Question{})
 		if err != nil {
