@@ -33,7 +33,6 @@ type Job struct {
 	batches int
 	ended   *End
 	passed  bool // the pilot has
-	swept   bool // the search of the plan was repeated behind the last run
 }
 
 // chunk is where a record of items is in the journal.
@@ -53,9 +52,10 @@ type pendingBatch struct {
 
 // End is how the last run of a job ended.
 type End struct {
-	At   time.Time
-	Exit int
-	Why  string
+	At     time.Time
+	Exit   int
+	Why    string
+	Closed bool // nothing stopped it, and what comes behind the last item was done
 }
 
 // acquire takes the job for this process.
@@ -97,11 +97,9 @@ func (j *Job) Close() error {
 // Ended is how the last run ended; nil when it has not, or was killed.
 func (j *Job) Ended() *End { return j.ended }
 
-// Closed says that nothing is left of the job: all items are settled, and the run
-// that settled the last of them has come to its end.
-func (j *Job) Closed() bool {
-	return j.Finished() && j.ended != nil && (j.swept || j.Header.Search == "" || j.Header.Drill)
-}
+// Closed says that nothing is left of the job: all items are settled, and what
+// comes behind the last of them was done.
+func (j *Job) Closed() bool { return j.Finished() && j.ended != nil && j.ended.Closed }
 
 // Busy says that another process is at work on the job.
 func (j *Job) Busy() bool {

@@ -47,7 +47,8 @@ type Header struct {
 	Search    string    `json:"search,omitempty"`  // filters that the plan was made by
 	Summary   Summary   `json:"summary,omitzero"`
 	Verify    string    `json:"verify,omitempty"`
-	Pilot     int       `json:"pilot,omitempty"` // how many go first, and are looked at before the others follow
+	Closes    bool      `json:"closes,omitempty"` // its verb has something to do behind the last item
+	Pilot     int       `json:"pilot,omitempty"`  // how many go first, and are looked at before the others follow
 
 	// How the verb was called: what is needed to go on. Secrets are never
 	// arguments.
@@ -88,6 +89,7 @@ type record struct {
 	Name   string `json:"name,omitempty"` // "run": its subject
 	Reason string `json:"why,omitempty"`  // "end"
 	Exit   int    `json:"exit,omitempty"` // "end"
+	Closed bool   `json:"closed,omitempty"`
 }
 
 // The types of records.

@@ -6,7 +6,6 @@ import (
 	"encoding/csv"
 	"os"
 	"path/filepath"
-	"slices"
 	"strconv"
 )
 
@@ -33,28 +32,20 @@ func ListColumns() []string {
 	return []string{groupColumn, OutcomeColumn, "code", "message", IDColumn, "input"}
 }
 
-// unwritten is the name of a list until all of them are whole.
-func unwritten(o Outcome) string { return "." + ListFile(o) + ".new" }
-
-// ListsAreDue says that the lists are not those of the last run: one was never
-// written to its end.
-func (j *Job) ListsAreDue() bool {
-	there := func(name string) bool {
-		_, err := os.Lstat(filepath.Join(j.dir, name))
-		return err == nil
-	}
-	return j.lock != nil && slices.ContainsFunc(Outcomes(), func(o Outcome) bool { return !there(ListFile(o)) || there(unwritten(o)) })
-}
+// unwritten is where a list is until all of them are whole.
+func (j *Job) unwritten(o Outcome) string { return filepath.Join(j.dir, "."+ListFile(o)+".new") }
 
 // WriteLists writes a list for each way in which items end, as of now. Where
 // none ended so there is the header alone: scripts feed every one of them back.
 func (j *Job) WriteLists() error {
 	err := j.writeLists()
 	for _, o := range Outcomes() {
-		if err != nil {
-			return err // what is unwritten stays: by that it is known
+		if err == nil {
+			err = os.Rename(j.unwritten(o), filepath.Join(j.dir, ListFile(o)))
 		}
-		err = os.Rename(filepath.Join(j.dir, unwritten(o)), filepath.Join(j.dir, ListFile(o)))
+		if err != nil {
+			_ = os.Remove(j.unwritten(o))
+		}
 	}
 	return err
 }
@@ -66,11 +57,11 @@ func (j *Job) writeLists() (err error) {
 	defer func() {
 		for o, w := range outs {
 			w.Flush()
-			err = cmp.Or(err, w.Error(), bufs[o].Flush(), files[o].Close()) // they are of one cause
+			err = cmp.Or(err, w.Error(), bufs[o].Flush(), files[o].Sync(), files[o].Close()) // they are of one cause
 		}
 	}()
 	for _, o := range Outcomes() {
-		file, err := os.OpenFile(filepath.Join(j.dir, unwritten(o)), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+		file, err := os.OpenFile(j.unwritten(o), os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
 		if err != nil {
 			return err
 		}

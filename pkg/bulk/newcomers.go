@@ -21,7 +21,6 @@ func (j *Job) NoteNewcomers(at time.Time, some []Newcomer, n int) error {
 			return err
 		}
 	}
-	j.swept = true
 	return j.out.append(record{Type: recNew, At: at.UTC(), Count: n}, true)
 }
 

@@ -46,7 +46,7 @@ func openJob(path string, write bool) (*Job, error) {
 		return nil, exit.New(exit.NotFound, "`cmctl job list` shows those there are", "there is no job %s", filepath.Base(filepath.Dir(path)))
 	} else if err != nil {
 		if write {
-			if j, rerr := Read(path); rerr == nil && j.Finished() && !j.Busy() {
+			if j, rerr := Read(path); rerr == nil && j.Closed() && !j.Busy() {
 				return j, nil // there is nothing to write
 			} else if rerr == nil {
 				_ = j.Close()
@@ -62,10 +62,11 @@ func openJob(path string, write bool) (*Job, error) {
 			return nil, err
 		}
 	}
+	draft := drafted(path) // before it may be frozen meanwhile
 	size, err := j.replay()
 	hint := "take the journal anew from where the job began, or from a backup; what is done already, the gateway tells: `cmctl cert show`"
 	if err == nil && j.Header.Items == 0 {
-		if err = errCutOff; drafted(path) {
+		if err = errCutOff; draft {
 			hint, err = "begin anew: `--job "+j.Header.Job+"` takes its place", ErrUnfinished
 		}
 	}
@@ -74,6 +75,9 @@ func openJob(path string, write bool) (*Job, error) {
 		return nil, exit.New(exit.Usage, hint, "the journal %s cannot be used: %w", path, err)
 	}
 	if write {
+		if draft { // killed while it was frozen
+			_ = os.Remove(filepath.Join(j.dir, draftFile))
+		}
 		if err := file.Truncate(size); err != nil {
 			_ = j.Close()
 			return nil, exit.New(exit.Failure, "", "the journal %s: %w", path, err)
@@ -122,14 +126,12 @@ func (j *Job) replay() (int64, error) {
 			j.state = make([]state, n)
 		case recRun:
 			j.runs++
-			j.ended, j.swept = nil, false
+			j.ended = nil
 			j.anew()
-		case recNew:
-			j.swept = j.swept || !r.At.IsZero()
 		case recPilot:
 			j.passed = true
 		case recEnd:
-			j.ended = &End{r.At, r.Exit, r.Reason}
+			j.ended = &End{r.At, r.Exit, r.Reason, r.Closed}
 		case recAsked, recSent, recAnswered:
 			if !r.Indexes.within(n) || !r.Done.within(n) || !r.Already.within(n) || !r.Skipped.within(n) {
 				return errors.New("it names items that the plan does not have")

@@ -119,7 +119,7 @@ func (j *Job) Run(ctx context.Context, w Write, o Options, report func(Result)) 
 		return err
 	}
 	j.runs++
-	j.ended, j.swept = nil, false
+	j.ended = nil
 	j.anew()
 	unwatched := r.watch()
 	feed, cancel := context.WithCancelCause(ctx)
@@ -146,27 +146,34 @@ func (j *Job) Run(ctx context.Context, w Write, o Options, report func(Result)) 
 	if o.Closing != nil {
 		stop = o.Closing(stop)
 	}
-	if err := j.Stop(stop, o.Now(), report); stop == nil {
-		stop = err
-	}
-	return stop
+	return j.Stop(stop, o.Now(), report)
 }
 
 // Stop ends a run: it reports what was never sent, when something stopped it,
-// and notes the end. Run does so by itself, unless it ends with the First.
+// writes the lists, and notes the end. The error is how the run ended. Run does so
+// by itself, unless it ends with the First.
 func (j *Job) Stop(stop error, at time.Time, report func(Result)) error {
-	var err error
-	end := record{Type: recEnd, At: at.UTC(), Exit: int(j.Tally().ExitCode(stop))}
+	if stop != nil {
+		if err := j.skipRest(stop, report); err != nil {
+			stop = errors.Join(stop, err)
+		}
+	}
+	if j.dir != "" {
+		if err := j.WriteLists(); err != nil && stop == nil {
+			stop = exit.New(exit.Failure, "make room there", "the lists of what became of the items: %w", err)
+		}
+	}
+	end := record{Type: recEnd, At: at.UTC(), Exit: int(j.Tally().ExitCode(stop)), Closed: stop == nil}
 	if stop != nil {
 		end.Reason = stop.Error()
-		err = j.skipRest(stop, report)
 	}
-	j.ended = &End{end.At, end.Exit, end.Reason}
-	if aerr := j.out.append(end, true); err == nil {
-		err = aerr
-	}
-	return err
+	j.ended = &End{end.At, end.Exit, end.Reason, end.Closed}
+	return cmp.Or(stop, j.out.append(end, true))
 }
+
+// CloseUp ends a job whose last run settled all items and was killed before it had
+// ended.
+func (j *Job) CloseUp(at time.Time) error { return j.Stop(nil, at, nil) }
 
 // complete says that everything was settled.
 func (r *run) complete() bool {

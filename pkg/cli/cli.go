@@ -119,8 +119,8 @@ func catchSignals(f *cmdutil.Factory) (_ context.Context, catch, stop func()) {
 		s := <-got
 		code := signalCode(s)
 		cancel(exit.New(code, "", "%s", code.Kind()))
-		for first := time.Now(); ; {
-			if s = <-got; time.Since(first) > oneEvent(s) {
+		for first, at := s, time.Now(); ; {
+			if s = <-got; time.Since(at) > oneEvent(first, s) {
 				break
 			}
 		}
@@ -140,8 +140,8 @@ func catchSignals(f *cmdutil.Factory) (_ context.Context, catch, stop func()) {
 // oneEvent is how long after a signal the next is one with it: a terminal that
 // closes sends SIGHUP by the kernel and by the shell, timeout(1) and service
 // managers send to the process and to its group. Nobody presses Ctrl-C so fast.
-func oneEvent(s os.Signal) time.Duration {
-	if s == os.Interrupt {
+func oneEvent(first, next os.Signal) time.Duration {
+	if first == os.Interrupt || next == os.Interrupt {
 		return 200 * time.Millisecond
 	}
 	return 2 * time.Second

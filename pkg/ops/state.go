@@ -123,7 +123,7 @@ func (c *changes) Settle(ctx context.Context, items []Item, sent time.Time, repo
 	var rest, again []Item
 	var unread error
 	for _, wait := range settleWaits {
-		if wait > 0 && (len(again) == 0 || c.r.pause(ctx, wait) != nil) {
+		if wait > 0 && (len(again) == 0 || len(again) == len(items) || c.r.pause(ctx, wait) != nil) { // none can be read: later
 			break
 		}
 		if wait > 0 {

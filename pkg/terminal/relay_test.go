@@ -44,9 +44,8 @@ func TestRelay(t *testing.T) {
 		if d := time.Since(start); d != relayPatience {
 			t.Errorf("a hundred writes took %s", d)
 		}
-		long := bytes.Repeat([]byte("x"), relayKeeps)
-		_, _ = r.Write(long)
-		_, _ = r.Write(long) // more than is kept
+		long := strings.Repeat("drawn\n", relayKeeps/6)
+		fmt.Fprint(r, long, "the last\n") // more than is kept
 		ended, cancel := context.WithCancel(t.Context())
 		cancel()
 		start = time.Now()
@@ -56,15 +55,20 @@ func TestRelay(t *testing.T) {
 
 		out.let <- struct{}{}
 		r.flush(t.Context())
-		want := "0\n1\n2\n"
-		for i := range 100 {
-			want += fmt.Sprintln("kept", i)
+		lines := strings.SplitAfter(out.taken.String(), "\n")
+		if got := strings.Join(lines[:5], ""); !strings.HasPrefix(got, "0\n1\n2\nkept 0\nnote: ") || lines[5] != "drawn\n" || lines[len(lines)-2] != "the last\n" {
+			t.Errorf("begins with %q, ends with %q", got, lines[len(lines)-2:])
 		}
-		if got := out.taken.String(); got != want+string(long) {
-			t.Errorf("%d bytes were taken, want %d", len(got), len(want)+len(long))
+		var left, drawn int
+		_, _ = fmt.Sscanf(lines[4], "note: %d bytes", &left)
+		for _, l := range lines[5:] {
+			drawn += len(l)
+		}
+		if all := 99*len("kept 00\n") - 9 + len(long) + len("the last\n"); left+drawn != all {
+			t.Errorf("%d left out and %d taken of %d", left, drawn, all)
 		}
 		fmt.Fprintln(r, "again")
-		if !strings.HasSuffix(out.taken.String(), "xagain\n") {
+		if !strings.HasSuffix(out.taken.String(), "\nagain\n") {
 			t.Error("it is not waited for any more")
 		}
 		r.flush(t.Context())

@@ -115,6 +115,7 @@ func runChange(ctx context.Context, o *changeOptions, c change) error {
 			return err
 		}
 		job.Header.Describe, job.Header.Search, job.Header.OneGroup = w.Describe, o.selection.Search, !o.selection.Reasons
+		job.Header.Closes = job.Header.Search != "" && !job.Header.Drill
 		if o.pilot.n < job.Plan().Len() {
 			job.Header.Pilot = o.pilot.n
 		}

@@ -3,6 +3,7 @@ package cert
 import (
 	"context"
 	"encoding/csv"
+	"io"
 	"os"
 	"path/filepath"
 
@@ -45,18 +46,19 @@ func newcomers(ctx context.Context, f *cmdutil.Factory, selection *cmdutil.Selec
 		}
 		return nil
 	}); err != nil {
-		return exit.New(exit.Of(err), exit.HintOf(err), "everything was carried out, but the search cannot be repeated to look for what came since: %w", err)
+		return exit.New(exit.Of(err), exit.HintOf(err), "the search cannot be repeated to look for what came since the plan was made: %w", err)
 	}
 	some := make([]bulk.Newcomer, len(fresh))
 	for i, c := range fresh {
 		some[i] = bulk.Newcomer{ID: c.CertID, Serial: c.Serial.String(), Subject: c.Subject}
 	}
-	if err := job.NoteNewcomers(client.Now(), some, n); err != nil {
-		return err
-	}
+	path := filepath.Join(job.Dir(), newcomersFile)
 	if n == 0 {
 		f.Notice("the search finds nothing that was not in the plan")
-		return nil
+		if job.Dir() != "" {
+			_ = os.Remove(path) // of an earlier run
+		}
+		return job.NoteNewcomers(client.Now(), nil, 0)
 	}
 	ids := ""
 	for _, c := range fresh[:min(len(fresh), shownNewcomers)] {
@@ -67,14 +69,15 @@ func newcomers(ctx context.Context, f *cmdutil.Factory, selection *cmdutil.Selec
 	}
 	where := ""
 	if job.Dir() != "" {
-		path := filepath.Join(job.Dir(), newcomersFile)
-		if err := writeNewcomers(path, fresh); err != nil {
-			return exit.New(exit.Failure, "", "the list of what came since: %w", err)
+		if err = writeNewcomers(f, path, fresh); err == nil {
+			where = "; they are listed in " + path
 		}
-		where = "; they are listed in " + path
 	}
 	f.Alert("newcomers", "%s matched the search since the plan was made and %s not in it:%s%s", cmdutil.Plural(n, "certificate"), are(n), ids, where)
-	return nil
+	if err != nil {
+		return exit.New(exit.Failure, "make room there", "the list of what came since: %w", err)
+	}
+	return job.NoteNewcomers(client.Now(), some, n)
 }
 
 func are(n int) string {
@@ -84,24 +87,18 @@ func are(n int) string {
 	return "are"
 }
 
-func writeNewcomers(path string, certs []cmapi.Certificate) error {
-	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_TRUNC, 0o600)
+func writeNewcomers(f *cmdutil.Factory, path string, certs []cmapi.Certificate) error {
+	file, err := f.Files().Create(path, true)
 	if err != nil {
 		return err
 	}
-	w := csv.NewWriter(file)
-	err = w.Write([]string{"certid", "serial", "subject"})
-	for _, c := range certs {
-		if err == nil {
-			err = w.Write([]string{c.CertID, c.Serial.String(), c.Subject})
+	return file.CommitFrom(func(out io.Writer) error {
+		w := csv.NewWriter(out)
+		_ = w.Write([]string{"certid", "serial", "subject"}) // Error tells
+		for _, c := range certs {
+			_ = w.Write([]string{c.CertID, c.Serial.String(), c.Subject})
 		}
-	}
-	w.Flush()
-	if err == nil {
-		err = w.Error()
-	}
-	if cerr := file.Close(); err == nil {
-		err = cerr
-	}
-	return err
+		w.Flush()
+		return w.Error()
+	})
 }

@@ -3,7 +3,6 @@ package cmdutil
 import (
 	"cmp"
 	"context"
-	"errors"
 	"path/filepath"
 	"runtime"
 
@@ -50,7 +49,7 @@ type JobRun[T any] struct {
 	// follow.
 	AfterPilot func(ctx context.Context, pilot []bulk.Result) error
 
-	Finish func() error                    // called when all is settled; nil: nothing to do
+	Finish func() error                    // called when nothing is under way any more; nil: nothing to do
 	Sweep  func(ctx context.Context) error // called after a run that nothing stopped; nil: nothing to do
 }
 
@@ -122,10 +121,7 @@ func (r *JobRun[T]) Run(ctx context.Context, f *Factory, opt output.Options, fla
 	if stop == nil {
 		stop = r.Job.Run(ctx, r.Write, options, p.take)
 	} else if r.Job.Ended() == nil { // the others do not follow
-		stop = options.Closing(stop)
-		if err := r.Job.Stop(stop, client.Now(), p.take); err != nil {
-			stop = errors.Join(stop, err)
-		}
+		stop = r.Job.Stop(options.Closing(stop), client.Now(), p.take)
 	}
 	progress.Clear()
 	return r.end(ctx, f, p, stop)
@@ -186,27 +182,13 @@ func (f *Factory) signers(s *config.Settings) int {
 	return runtime.NumCPU()
 }
 
-// WriteLists writes the lists of what became of the items of a job.
-func WriteLists(j *bulk.Job, ref string) error {
-	if err := j.WriteLists(); err != nil {
-		return exit.New(exit.Failure, "make room there; `cmctl job resume "+ref+"` writes them anew", "the lists of what became of the items: %w", err)
-	}
-	return nil
-}
-
-// end writes the lists of what became of the items while what is left is
-// printed, which may wait for its reader, and makes the error that the run ends
-// with.
+// end prints what is left to be printed, which may wait for its reader, and makes
+// the error that the run ends with.
 func (r *JobRun[T]) end(ctx context.Context, f *Factory, p *printer[T], stop error) error {
 	printed := p.finish(stop)
 	name, ref := "", ""
 	if r.Job.Dir() != "" {
 		name, ref = r.Job.Header.Job, f.JobRef(r.Job)
-		if err := WriteLists(r.Job, ref); err != nil && stop == nil {
-			stop = err
-		} else if err != nil {
-			f.Warn("%v", err)
-		}
 	}
 	switch err := printed(ctx); {
 	case err != nil && stop == nil:

@@ -9,6 +9,8 @@ import (
 	"io"
 	"slices"
 	"strings"
+	"time"
+	"unicode"
 
 	"github.com/cmctl/cmctl/pkg/exit"
 	"github.com/cmctl/cmctl/pkg/pki"
@@ -303,14 +305,26 @@ func cutWhy(text string, as ListAs) (token, why string) {
 // named tells whether words of why begin with what names a certificate: most
 // likely they were to be names as well.
 func named(why string, as ListAs) bool {
-	word, _, _ := strings.Cut(why, " ")
-	if i := strings.IndexAny(word, "\t,;"); i >= 0 {
-		word = word[:i]
+	words := strings.FieldsFunc(why, func(r rune) bool { return r != ':' && !unicode.IsLetter(r) && !unicode.IsDigit(r) })
+	if len(words) > 1 && strings.EqualFold(words[0], "and") {
+		words = words[1:]
 	}
-	if bareHex(word) {
-		return digits(word) || as == AsSerial && strings.ContainsAny(word, "0123456789") // "added" is a word
+	if len(words) == 0 {
+		return false
 	}
-	_, err := pki.ParseSerial(word)
+	if bareHex(words[0]) {
+		return digits(words[0]) && !isDate(why) || as == AsSerial && strings.ContainsAny(words[0], "0123456789") // "added" is a word
+	}
+	_, err := pki.ParseSerial(words[0])
+	return err == nil
+}
+
+// isDate tells what begins with a day, such as 2026-11-26.
+func isDate(text string) bool {
+	if len(text) < len(time.DateOnly) {
+		return false
+	}
+	_, err := time.Parse(time.DateOnly, text[:len(time.DateOnly)])
 	return err == nil
 }
 

@@ -144,7 +144,11 @@ func LeftOutError(n int) error {
 // key or the gateway has its own advice and comes back the same.
 func (e Ending) hint(code exit.Code, stop error) string {
 	again := e.Again
-	if e.Job != "" && !e.Closed {
+	switch {
+	case e.Job == "":
+	case e.Closed:
+		again = "" // the same command would make another plan
+	default:
 		again = "`cmctl job resume " + e.Ref + "` goes on where it stopped"
 	}
 	switch hint := exit.HintOf(stop); {

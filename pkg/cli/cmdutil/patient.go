@@ -1,22 +1,18 @@
 package cmdutil
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"io"
 	"sync/atomic"
 	"time"
+
+	"github.com/cmctl/cmctl/pkg/terminal"
 )
 
 // patience is how long a single write to stdout is waited for once the run has
 // been told to end.
 const patience = 2 * time.Second
-
-// piece is the most that one write holds: a reader that is slow takes it in
-// time, and is not taken for one that has stalled. It ends with a line where it
-// can, so that no record is torn when the run is given up.
-const piece = 4 << 10
 
 // errUnread says that patience is over.
 var errUnread = errors.New("nobody reads standard output")
@@ -46,11 +42,7 @@ func (w *patientWriter) Write(p []byte) (n int, err error) {
 		since := int64(time.Since(w.start))
 		w.change(notWriting, since)
 		var k int
-		next := p[n:min(n+piece, len(p))]
-		if end := bytes.LastIndexByte(next, '\n'); end >= 0 {
-			next = next[:end+1]
-		}
-		k, err = w.out.Write(next)
+		k, err = w.out.Write(terminal.Piece(p[n:])) // a slow reader takes it in time, and no record is torn
 		n += k
 		w.change(since, notWriting)
 	}

@@ -28,7 +28,7 @@ func TestPatientWriterGivesUp(t *testing.T) {
 func TestPatientWriterWritesAll(t *testing.T) {
 	var b bytes.Buffer
 	w := newPatientWriter(&b)
-	text := strings.Repeat("0123456789", 3*piece/10+1)
+	text := strings.Repeat("0123456789", 1300)
 	if n, err := w.Write([]byte(text)); n != len(text) || err != nil {
 		t.Fatalf("Write: %d, %v; want %d", n, err, len(text))
 	}
@@ -44,7 +44,7 @@ func TestPatientWriterWritesAll(t *testing.T) {
 
 // No write ends in the middle of a line that fits into one.
 func TestPatientWriterWritesLines(t *testing.T) {
-	text := strings.Repeat(strings.Repeat("x", 99)+"\n", 200) + strings.Repeat("y", piece+100) + "\n" + "z"
+	text := strings.Repeat(strings.Repeat("x", 99)+"\n", 200) + strings.Repeat("y", 5000) + "\n" + "z"
 	var got strings.Builder
 	torn := 0
 	out := writerFunc(func(p []byte) (int, error) {

@@ -93,12 +93,12 @@ func (f *Factory) Resume(ctx context.Context, j *bulk.Job, asOfficer bool) error
 	if err != nil {
 		return err
 	}
-	if j.Closed() {
-		if j.ListsAreDue() {
-			if err := WriteLists(j, f.JobRef(j)); err != nil {
-				return err
-			}
+	if j.Finished() && !j.Closed() && !h.Closes { // what the verb needs may be gone, and is not needed
+		if err := j.CloseUp(f.Now()); err != nil {
+			return err
 		}
+	}
+	if j.Closed() {
 		for _, l := range Exclusions(h.Summary) {
 			f.Notice("%s", l)
 		}

@@ -71,7 +71,7 @@ func state(j *bulk.Job) string {
 		return running
 	case j.Header.Drill:
 		return drilled
-	case j.Finished():
+	case j.Closed():
 		return finished
 	case j.Runs() == 0:
 		return notBegun

@@ -58,7 +58,7 @@ func runList(f *cmdutil.Factory) error {
 		}
 		j, err := bulk.Read(filepath.Join(dir, e.Name()))
 		switch {
-		case errors.Is(err, bulk.ErrUnfinished):
+		case errors.Is(err, bulk.ErrUnfinished), exit.Of(err) == exit.NotFound: // nothing was sent, or not yet
 			f.Notice("%v", err)
 			continue
 		case err != nil:

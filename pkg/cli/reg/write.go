@@ -111,6 +111,7 @@ func (o *writeOptions) list(ctx context.Context, in cmapi.RegistrationInput, w w
 // before anything is sent.
 func (b *begun) confirm(ctx context.Context, f *cmdutil.Factory, job *bulk.Job, write cmdutil.Write) error {
 	write.Items = append(write.Items, cmdutil.Exclusions(job.Plan().Summary())...)
+	job.Header.Closes = b.keep != nil
 	write.Noun, write.Count, write.Signatures = "registration", len(b.devices), len(b.devices)
 	if err := cmdutil.Confirm(ctx, f, write); err != nil {
 		return err
