@@ -42,8 +42,8 @@ func (f *Factory) JobRef(j *bulk.Job) string {
 
 // NewJob makes the plan of a write and freezes it: fill puts the items in, ask
 // checks their number and asks the officer. A write on a single item needs no
-// journal, unless it has a name or something is to be noted: run it again. When anything fails before the
-// plan is frozen, nothing is left of it.
+// journal, unless it has a name or something is to be noted: run it again. When
+// anything fails before the plan is frozen, nothing is left of it.
 // A job that goes on has its plan already and was asked for.
 func (f *Factory) NewJob(ctx context.Context, verb string, flags JobFlags, single bool, fill, ask func(*bulk.Job) error) (*bulk.Job, error) {
 	if f.resumed != nil {
