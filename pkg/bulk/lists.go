@@ -35,10 +35,10 @@ func ListColumns() []string {
 // unwritten is where a list is until all of them are whole.
 func (j *Job) unwritten(o Outcome) string { return filepath.Join(j.dir, "."+ListFile(o)+".new") }
 
-// WriteLists writes a list for each way in which items end, as of now. Where
+// writeLists writes a list for each way in which items end, as of now. Where
 // none ended so there is the header alone: scripts feed every one of them back.
-func (j *Job) WriteLists() error {
-	err := j.writeLists()
+func (j *Job) writeLists() error {
+	err := j.fillLists()
 	for _, o := range Outcomes() {
 		if err == nil {
 			err = os.Rename(j.unwritten(o), filepath.Join(j.dir, ListFile(o)))
@@ -50,7 +50,7 @@ func (j *Job) WriteLists() error {
 	return err
 }
 
-func (j *Job) writeLists() (err error) {
+func (j *Job) fillLists() (err error) {
 	files := map[Outcome]*os.File{}
 	outs := map[Outcome]*csv.Writer{}
 	bufs := map[Outcome]*bufio.Writer{}

@@ -159,7 +159,7 @@ func (j *Job) Stop(stop error, at time.Time, report func(Result)) error {
 		}
 	}
 	if j.dir != "" {
-		if err := j.WriteLists(); err != nil && stop == nil {
+		if err := j.writeLists(); err != nil && stop == nil {
 			stop = exit.New(exit.Failure, "make room there", "the lists of what became of the items: %w", err)
 		}
 	}

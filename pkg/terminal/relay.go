@@ -53,17 +53,19 @@ func (r *relay) Write(p []byte) (int, error) {
 	}
 	idle, stalled := r.start(), r.stalled
 	r.mu.Unlock()
+	late := false
 	if !stalled {
 		patience := time.NewTimer(relayPatience)
 		defer patience.Stop()
 		select {
 		case <-idle:
 		case <-patience.C:
+			late = true
 		}
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.stalled = r.idle != nil
+	r.stalled = r.stalled || late && r.idle != nil
 	if r.err != nil {
 		return 0, r.err
 	}

@@ -1,7 +1,8 @@
 // Package terminal is where cmctl meets the person at the keyboard: the three
-// streams and what each is, questions on the controlling terminal, secrets
-// read without echo, and progress on stderr. Commands get these from pkg/cli;
-// nothing else looks at the process's own streams.
+// streams and what each is, the signals that end a run, questions on the
+// controlling terminal, secrets read without echo, and progress on stderr.
+// Commands get these from pkg/cli; nothing else looks at the process's own
+// streams.
 //
 // Questions are asked on the controlling terminal, so that stdin may be data,
 // and only when stderr is a terminal too: in a script nobody would see them.

@@ -67,11 +67,7 @@ func (t *CSV) Each(fn func(CSVRow) error) error {
 		case errors.Is(err, io.EOF):
 			return nil
 		case err != nil:
-			err = t.broken(err)
-			if t.bad.n > 0 {
-				err = exit.Usagef(exit.HintOf(err), "%s\n%w", t.bad.text(), err)
-			}
-			return err
+			return t.bad.with(t.broken(err))
 		}
 		n, _ := t.rows.FieldPos(0)
 		row := CSVRow{n + t.text.skipped, cells}

@@ -60,14 +60,15 @@ const (
 // or a JSON array as `cert search` prints them, PEM, DER or PKCS#7. It is read
 // from start to end as often as needed and never held in memory.
 type List struct {
-	name string // for messages
-	as   ListAs
-	whys bool // behind the first word of a plain line stands why it is left out
-	kind listKind
-	ends bool     // it is of what became of items: it may be without any
-	past bool     // it has reasons that are those of the past
-	odd  []string // what is to be said of its columns
-	open func() (io.ReadSeekCloser, error)
+	name  string // for messages
+	as    ListAs
+	whys  bool // behind the first word of a plain line stands why it is left out
+	kind  listKind
+	ends  bool     // it is of what became of items: it may be without any
+	among bool     // others of a folder: that there is nothing in it to read is told with all else
+	past  bool     // it has reasons that are those of the past
+	odd   []string // what is to be said of its columns
+	open  func() (io.ReadSeekCloser, error)
 }
 
 type listKind int
@@ -96,7 +97,11 @@ type reading struct {
 // the error is what is wrong with the list as a whole, or that of emit.
 func (l *List) read(r *reading) error {
 	in, err := l.open()
-	if err != nil {
+	switch {
+	case err != nil && l.among:
+		r.bad.add("", "%v", err)
+		return nil
+	case err != nil:
 		return err
 	}
 	defer func() { _ = in.Close() }()
@@ -108,7 +113,11 @@ func (l *List) read(r *reading) error {
 			return exit.Usagef("", "%s: %w", l.name, err)
 		}
 	}
-	if l.kind == derList {
+	switch {
+	case l.kind == emptyList && l.among:
+		r.bad.add("", "%s: the file is empty", l.name)
+		return nil
+	case l.kind == derList:
 		return l.readDER(in, r)
 	}
 	text, err := openText(l.name, in)
@@ -210,6 +219,14 @@ func (p *problems) all() []string {
 }
 
 func (p *problems) text() string { return strings.Join(p.all(), "\n") }
+
+// with is an error that ends the reading, behind what was wrong before it.
+func (p *problems) with(err error) error {
+	if p.n == 0 || exit.Of(err) != exit.Usage {
+		return err
+	}
+	return exit.Usagef(exit.HintOf(err), "%s\n%w", p.text(), err)
+}
 
 func (p *problems) err() error {
 	if p.n == 0 {

@@ -1,7 +1,6 @@
 package cmdutil
 
 import (
-	"errors"
 	"io"
 	"os"
 	"path/filepath"
@@ -13,10 +12,9 @@ import (
 // Lists are what one --from names: a file, standard input, or the files of a
 // folder.
 type Lists struct {
-	name   string
-	folder bool // the files of one: what is wrong with a file is told with all else
-	lists  []*List
-	spool  *os.File // what came through a pipe; nil: nothing did
+	name  string
+	lists []*List
+	spool *os.File // what came through a pipe; nil: nothing did
 }
 
 // OpenLists finds the lists that a path names, - for standard input. Close
@@ -40,7 +38,7 @@ func (f *Factory) OpenLists(path string, as ListAs) (*Lists, error) {
 		if err != nil {
 			return nil, err
 		}
-		ls.folder, paths = true, paths[:0]
+		paths = paths[:0]
 		for _, n := range names {
 			paths = append(paths, filepath.Join(path, n))
 		}
@@ -57,7 +55,7 @@ func (f *Factory) OpenLists(path string, as ListAs) (*Lists, error) {
 		return ls, nil
 	}
 	for _, p := range paths {
-		ls.lists = append(ls.lists, &List{name: p, as: as, open: func() (io.ReadSeekCloser, error) {
+		ls.lists = append(ls.lists, &List{name: p, as: as, among: st.IsDir(), open: func() (io.ReadSeekCloser, error) {
 			in, err := os.Open(p)
 			if err != nil {
 				return nil, exit.Usagef("", "%w", err)
@@ -147,32 +145,9 @@ func (ls *Lists) Each(emit func(Entry) error) error {
 func (ls *Lists) each(emit func(Entry) error) (problems, error) {
 	r := &reading{emit: emit}
 	for _, l := range ls.lists {
-		if ls.folder {
-			if err := l.readable(); err != nil {
-				r.bad.add("", "%v", err)
-				continue
-			}
-		}
 		if err := l.read(r); err != nil {
 			return r.bad, err
 		}
 	}
 	return r.bad, nil
-}
-
-// readable tells why there is nothing in a file to read.
-func (l *List) readable() error {
-	in, err := l.open()
-	if err != nil {
-		return err
-	}
-	defer func() { _ = in.Close() }()
-	switch n, err := in.Read(make([]byte, 1)); {
-	case n > 0:
-		return nil
-	case errors.Is(err, io.EOF):
-		return exit.Usagef("", "%s: the file is empty", l.name)
-	default:
-		return exit.Usagef("", "%s: %w", l.name, err)
-	}
 }

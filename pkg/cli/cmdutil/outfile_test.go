@@ -1,6 +1,7 @@
 package cmdutil
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -169,6 +170,36 @@ func TestClear(t *testing.T) {
 		left, err := os.ReadDir(place)
 		if err != nil || len(left) != n {
 			t.Errorf("%d left, want %d: %v %v", len(left), n, left, err)
+		}
+	}
+}
+
+// What was made for a plan that does not come about goes again, and nothing else.
+func TestTry(t *testing.T) {
+	dir := t.TempDir()
+	there := filepath.Join(dir, "there")
+	if err := os.WriteFile(there, []byte("old"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, fails := range []error{errors.New("no room"), nil} {
+		var files OutFiles
+		made := filepath.Join(dir, "made")
+		err := files.Try(func() error {
+			for path, force := range map[string]bool{made: false, there: true} {
+				out, err := files.Create(path, force)
+				if err == nil {
+					err = out.Commit([]byte("new"))
+				}
+				if err != nil {
+					t.Fatal(err)
+				}
+			}
+			return fails
+		})
+		_, gone := os.Stat(made)
+		_, kept := os.Stat(there)
+		if !errors.Is(err, fails) || kept != nil || (gone != nil) != (fails != nil) {
+			t.Errorf("%v: %v, %v, %v", fails, err, gone, kept)
 		}
 	}
 }

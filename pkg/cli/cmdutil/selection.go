@@ -248,10 +248,8 @@ func (s *Selection) check(f *Factory, ls *Lists, p *Picked) (n int, err error) {
 	})
 	ls.tellColumns(f)
 	switch {
-	case err != nil && bad.n > 0 && exit.Of(err) == exit.Usage:
-		return n, exit.Usagef(exit.HintOf(err), "%s\n%w", bad.text(), err)
 	case err != nil:
-		return n, err
+		return n, bad.with(err)
 	case bad.n > 0 && !s.SkipInvalid:
 		return n, bad.err()
 	case n == 0 && bad.n == 0:

@@ -7,7 +7,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/spf13/cobra"
 
@@ -46,11 +45,7 @@ func runList(f *cmdutil.Factory) error {
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return exit.New(exit.Failure, "", "the folder of journals: %w", err)
 	}
-	type listed struct {
-		row
-		at time.Time
-	}
-	var jobs []listed
+	var rows []row
 	var unread []string
 	for _, e := range entries {
 		if !e.IsDir() {
@@ -65,14 +60,10 @@ func runList(f *cmdutil.Factory) error {
 			unread = append(unread, err.Error())
 			continue
 		}
-		jobs = append(jobs, listed{rowOf(j), j.Header.Created})
+		rows = append(rows, rowOf(j))
 		_ = j.Close()
 	}
-	slices.SortStableFunc(jobs, func(a, b listed) int { return a.at.Compare(b.at) })
-	rows := make([]row, len(jobs))
-	for i, j := range jobs {
-		rows[i] = j.row
-	}
+	slices.SortStableFunc(rows, func(a, b row) int { return a.made.Compare(b.made) })
 	if len(entries) == 0 {
 		f.Notice("there are no jobs in %s", dir)
 	}

@@ -31,6 +31,8 @@ type row struct {
 	Folder   string       `json:"folder"`
 	Summary  bulk.Summary `json:"summary,omitzero"`
 
+	made time.Time // when it was created, not cut to seconds
+
 	// How its last run ended; nil: it has not, or was broken off.
 	Exit *int   `json:"exit,omitempty"`
 	Kind string `json:"kind,omitempty"`
@@ -41,7 +43,7 @@ func rowOf(j *bulk.Job) row {
 	h := &j.Header
 	r := row{
 		Job: h.Job, State: state(j), Verb: h.Verb, Describe: h.Describe, Context: h.Context, Server: h.Server, Officer: h.Name,
-		Created: h.Created.Truncate(time.Second), Items: h.Items, Excluded: h.Excluded, Outcomes: bulk.Counts{}, SHA256: h.SHA256, Drill: h.Drill,
+		Created: h.Created.Truncate(time.Second), made: h.Created, Items: h.Items, Excluded: h.Excluded, Outcomes: bulk.Counts{}, SHA256: h.SHA256, Drill: h.Drill,
 		Comment: h.Comment, Ticket: h.Ticket, Folder: j.Dir(), Summary: h.Summary,
 	}
 	for o, n := range j.Counts() {
